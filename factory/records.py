@@ -1,0 +1,151 @@
+"""The columns that flow between stages, record ids, and the digest of a frame."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+GROUPS = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
+
+SEED: dict[str, Any] = {
+    "record_id": pl.String,
+    "leaf": pl.String,  # "compositional_skills/words/reverse_words"
+    "kind": pl.String,  # "compositional", "foundational" or "knowledge": the first folder of the leaf
+    "language": pl.String,  # BCP 47
+    "question": pl.String,
+    "answer": pl.String,
+    "context": pl.String,  # null for a freeform example
+    "licence": pl.String,  # SPDX
+    "groups": GROUPS,  # declared attributes of the people or domain that the leaf speaks of or for
+    "verifier": pl.String,  # name in factory.reward.verifiers; null where the leaf has none
+    "problems": pl.String,  # name in factory.problems; null where no fresh problems can be written
+    "split": pl.String,  # "seed" (may be shown to a teacher) or "holdout" (evaluation only)
+    "source": pl.String,  # "<file>:<line>" inside the taxonomy
+    "depth": pl.Int32,  # 0: made by people
+}
+"""A human-made example of a leaf."""
+
+DOCUMENT: dict[str, Any] = {
+    "record_id": pl.String,
+    "leaf": pl.String,
+    "language": pl.String,
+    "document": pl.String,  # path inside the taxonomy
+    "heading": pl.String,  # headings above the chunk, joined by " > "
+    "text": pl.String,
+    "licence": pl.String,
+    "document_digest": pl.String,  # SHA-256 of the whole document
+    "depth": pl.Int32,
+}
+"""A chunk of a leaf's document."""
+
+CANDIDATE: dict[str, Any] = {
+    "record_id": pl.String,
+    "leaf": pl.String,
+    "kind": pl.String,
+    "language": pl.String,
+    "instruction": pl.String,
+    "context": pl.String,  # null for freeform
+    "response": pl.String,  # null where a step did not parse
+    "licence": pl.String,
+    "groups": GROUPS,
+    "verifier": pl.String,
+    "seed_ids": pl.List(pl.String),  # seed examples shown to the teacher
+    "document_id": pl.String,  # record_id of the chunk, or of the seed example, that gave the context; null for freeform
+    "flow": pl.String,
+    "teacher": pl.String,  # "<name>@<revision>"
+    "prompt_hash": pl.String,  # digest of every prompt of the flow as it was sent
+    "sampling": pl.String,  # canonical JSON of the sampling parameters, by step
+    "seed": pl.Int64,
+    "depth": pl.Int32,  # max(depth of seeds, depth of the teacher's data) + 1
+    "prompt_tokens": pl.Int32,
+    "completion_tokens": pl.Int32,
+    "cost": pl.Float64,  # in the currency of the line's price table
+    "parse_fault": pl.String,  # null where every step parsed, else "<step>: <what was wrong>"
+}
+"""What a teacher wrote."""
+
+SCORED: dict[str, Any] = CANDIDATE | {
+    "verified": pl.Boolean,  # right, wrong; null where there is no verifier or it cannot tell
+    "verifier_note": pl.String,  # what the verifier expected, or why it cannot tell
+    "reward": pl.Float64,  # the reward model's probability that the response is good, 0 to 1; null where not asked
+    "reward_model": pl.String,  # "<name>@<revision>"
+    "goodness": pl.Float64,  # 1.0 right, 0.0 wrong, the reward elsewhere; null where nothing can tell
+}
+"""A candidate with every score."""
+
+VERDICT: dict[str, Any] = SCORED | {
+    "verdict": pl.String,  # "accepted" or "rejected"
+    "reason": pl.String,  # the first reason of a refusal, from reward.verdict.REASONS; "accepted" for the accepted
+    "matched_id": pl.String,  # record_id of what a duplicate or contaminated record matched
+}
+"""A scored candidate with its one verdict. `accepted` and `rejected` share it."""
+
+METRIC: dict[str, Any] = {
+    "report": pl.String,  # "fidelity", "privacy", "fairness" or "collapse"
+    "metric": pl.String,
+    "subject": pl.String,  # what was measured: "line", a leaf, a language, "<group>=<value>"
+    "value": pl.Float64,
+    "low": pl.Float64,  # confidence interval; null where the value is a count of all there is
+    "high": pl.Float64,
+    "confidence": pl.Float64,  # 0.95 for a 95 % interval; null with low and high
+    "size": pl.Int64,  # records that the value rests on
+    "direction": pl.String,  # "max": must not exceed the threshold; "min": must reach it; "info": never gates
+    "threshold": pl.Float64,  # null for "info"
+    "passed": pl.Boolean,  # null for "info"
+    "waived_by": pl.String,  # person who let a failed gate through; null elsewhere
+    "waiver_reason": pl.String,
+    "method": pl.String,  # the test or formula by name, with its source
+}
+"""One measured value, and, with a threshold, one gate."""
+
+FUNNEL: dict[str, Any] = {
+    "leaf": pl.String,
+    "asked": pl.Int64,
+    "parsed": pl.Int64,
+    "verified": pl.Int64,  # not refused by verifier or reward model
+    "unique": pl.Int64,
+    "accepted": pl.Int64,
+    "most_refused_by": pl.String,  # the commonest reason; null where nothing was refused
+}
+"""How many records of a leaf came through each filter."""
+
+ANSWER: dict[str, Any] = {
+    "problem_id": pl.String,
+    "leaf": pl.String,
+    "language": pl.String,
+    "origin": pl.String,  # "holdout" (a held-out seed example) or "fresh" (a new verified problem)
+    "model": pl.String,  # "base", "tuned", "teacher" or "champion"
+    "instruction": pl.String,
+    "context": pl.String,
+    "reference": pl.String,
+    "response": pl.String,
+    "correct": pl.Boolean,
+}
+"""One model's answer to one evaluation problem."""
+
+
+def digest(value: Any) -> str:
+    """Twenty hex digits (80 bits of BLAKE2b) of the canonical JSON of `value`: the same value, the same text, anywhere."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def record_id(kind: str, content: Mapping[str, Any]) -> str:
+    """The id of a record: a hash of its kind, content and provenance. Nothing random: the same work, the same id."""
+    return digest([kind, dict(content)])
+
+
+def digest_frame(frame: pl.DataFrame) -> str:
+    """Digest of a frame's column names and rows, in order; independent of Parquet encoding and library versions."""
+    hasher = hashlib.blake2b(json.dumps(frame.columns).encode(), digest_size=10)
+    hasher.update(frame.write_ndjson().encode())
+    return hasher.hexdigest()
+
+
+def empty(schema: Mapping[str, Any]) -> pl.DataFrame:
+    """A frame of no rows with the columns of `schema`."""
+    return pl.DataFrame(schema=dict(schema))

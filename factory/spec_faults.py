@@ -1,0 +1,93 @@
+"""Turns what pydantic finds wrong with a YAML document into faults that name the place and the nearest right key."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from factory.faults import Fault
+from factory.yaml_source import YamlSource
+
+
+def list_faults(source: YamlSource, model: type[BaseModel], error: ValidationError) -> list[Fault]:
+    """A fault for each error that `model` found in `source.data`."""
+    return [_explain(source, model, item) for item in error.errors(include_url=False, include_context=False)]
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """What to write instead of `name`: the nearest of `known`, or all of them."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+
+
+def name_kind(value: Any) -> str:
+    """What a YAML value is, in words: `the number 5`."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "yes or no (true, false, yes, no, on and off mean that)"
+        case int() | float():
+            return f"the number {value}"
+        case datetime.date():
+            return f"the date {value}"
+        case list():
+            return "a list"
+        case dict():
+            return "keys and values"
+    return repr(value)
+
+
+def _explain(source: YamlSource, model: type[BaseModel], error: Any) -> Fault:
+    path, given = list(error["loc"]), error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            return source.fault(path, f"unknown key; {suggest(str(path[-1]), _known_keys(model, path[:-1]))}", at_key=True)
+        case "missing":
+            return source.fault(path, "is missing")
+        case "string_too_short":
+            return source.fault(path, "is empty")
+        case "string_type":
+            return source.fault(path, "is empty" if given is None else _expect_text(given))
+        case "list_type" | "tuple_type":
+            return source.fault(path, f"expected a list, found {name_kind(given)}")
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return source.fault(path, f"expected keys and values, found {name_kind(given)}")
+    message = error["msg"].removeprefix("Value error, ")
+    return source.fault(path, message if given is None or isinstance(given, (dict, list)) else f"{message} (given: {given!r})")
+
+
+def _expect_text(given: Any) -> str:
+    quotes = "" if given is None or isinstance(given, (dict, list)) else "; put it in quotes"
+    return f"expected text, found {name_kind(given)}{quotes}"
+
+
+def _known_keys(model: type[BaseModel], path: list[str | int]) -> list[str]:
+    annotation: Any = model
+    for step in path:
+        annotation = _descend(annotation, step)
+    return _fields(annotation)
+
+
+def _descend(annotation: Any, step: str | int) -> Any:
+    """The annotation of what lies at `step` inside a value of `annotation`; null where nothing can."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(str(step))
+        return field.annotation if field else None
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (dict, Mapping):
+        return arguments[1]
+    if origin in (list, tuple):
+        return arguments[0]
+    return next((found for inner in arguments if (found := _descend(inner, step)) is not None), None)
+
+
+def _fields(annotation: Any) -> list[str]:
+    """The keys of the model in an annotation such as `ScheduleSpec | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(annotation.model_fields)
+    return next((fields for inner in get_args(annotation) if (fields := _fields(inner))), [])

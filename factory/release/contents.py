@@ -1,0 +1,139 @@
+"""What a release is made of: checked, put in a fixed order, and named by a digest over all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from factory.faults import FactoryError
+from factory.line import Line
+from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything that the files of a release show. Frames are sorted, so that the same rows give the same bytes."""
+
+    line: Line
+    accepted: pl.DataFrame  # VERDICT
+    refused: pl.DataFrame  # VERDICT
+    seeds: pl.DataFrame  # SEED
+    funnel: pl.DataFrame  # FUNNEL
+    gates: pl.DataFrame  # METRIC
+    teacher: str
+    reward_model: str | None
+    settings: dict[str, Any]
+    seeds_digest: str
+    version: str
+
+
+def arrange_contents(
+    line: Line,
+    accepted: pl.DataFrame,
+    seeds: pl.DataFrame,
+    funnel: pl.DataFrame,
+    gates: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    models: Mapping[str, str],
+) -> Contents:
+    """Checks that the frames may be released, sorts them and names the version.
+
+    `models` gives "teacher" and, where a reward model was asked, "reward" as "<name>@<revision>"; `verdicts` may hold the
+    accepted rows beside the refused ones.
+
+    Raises FactoryError for missing columns, no accepted record, a record that cannot be released, no gate, a failed gate.
+    """
+    _check_columns(line, ("accepted", accepted, VERDICT), ("verdicts", verdicts, VERDICT), ("seeds", seeds, SEED))
+    _check_columns(line, ("funnel", funnel, FUNNEL), ("gates", gates, METRIC))
+    _check_records(line, accepted)
+    _check_gates(line, gates)
+    accepted = accepted.sort("leaf", "record_id")
+    refused = verdicts.filter(pl.col("verdict") == "rejected").sort("leaf", "record_id")
+    seeds = seeds.sort("leaf", "record_id")
+    funnel = funnel.sort("leaf")
+    gates = _finite(gates).sort("report", "metric", pl.col("subject") != "line", "subject")
+    settings = _settings(line, models)
+    # A comment added to a qna.yaml moves `source` by a line and changes nothing that is released.
+    seeds_digest = digest_frame(seeds.drop("source"))
+    frames = [digest_frame(frame) for frame in (accepted, refused, funnel, gates)]
+    version = "v-" + digest([settings, dict(models), seeds_digest, frames])[:12]
+    return Contents(line, accepted, refused, seeds, funnel, gates, models["teacher"], models.get("reward"), settings, seeds_digest, version)
+
+
+def _check_columns(line: Line, *frames: tuple[str, pl.DataFrame, Mapping[str, Any]]) -> None:
+    for name, frame, schema in frames:
+        if missing := [column for column in schema if column not in frame.columns]:
+            raise FactoryError(
+                f"line {line.name}: the {name} frame lacks the columns {', '.join(missing)}; "
+                "give the frame as its stage returns it (columns in factory/records.py)."
+            )
+
+
+def _check_records(line: Line, accepted: pl.DataFrame) -> None:
+    if accepted.is_empty():
+        raise FactoryError(
+            f"line {line.name}: no record was accepted, so there is nothing to release. The funnel says which filter refused them; "
+            "lower reward.min_reward, ask for more candidates_per_leaf, or give a stronger teacher."
+        )
+    text = pl.col("instruction").fill_null("").str.strip_chars() == "", pl.col("response").fill_null("").str.strip_chars() == ""
+    faults = {
+        "have no instruction or no response": accepted.filter(text[0] | text[1]),
+        "were not accepted by the verdict": accepted.filter(pl.col("verdict").ne_missing("accepted")),
+        "share their id with another record": accepted.filter(pl.col("record_id").is_duplicated()),
+    }
+    for what, rows in faults.items():
+        if not rows.is_empty():
+            ids = ", ".join(rows["record_id"].unique().sort().head(5))
+            raise FactoryError(
+                f"line {line.name}: {rows.height} of {accepted.height} records to release {what} (first ids: {ids}); "
+                "release only the accepted frame of the reward stage."
+            )
+
+
+def _check_gates(line: Line, gates: pl.DataFrame) -> None:
+    decided = gates.filter(pl.col("threshold").is_not_null())
+    if decided.is_empty():
+        raise FactoryError(
+            f"line {line.name}: the gate table holds no gate, so nothing says that these records may be released; "
+            "run the validation stage and give what decide_gates returns."
+        )
+    failed = decided.filter(~pl.col("passed").fill_null(False) & pl.col("waived_by").is_null())
+    if failed.is_empty():
+        return
+    lines = [f"  {_explain_gate(row)}" for row in failed.sort("report", "metric", "subject").iter_rows(named=True)]
+    count = f"{failed.height} gate{'' if failed.height == 1 else 's'}"
+    raise FactoryError(
+        "\n".join(
+            [
+                f"line {line.name}: not released, {count} of {decided.height} failed. Mend the data, or let a named person waive the "
+                "gate with a reason under validation.waivers:",
+                *lines,
+            ]
+        )
+    )
+
+
+def _explain_gate(row: Mapping[str, Any]) -> str:
+    interval = "" if row["low"] is None else f" [{row['low']:.4g}, {row['high']:.4g}]"
+    value = "not measured" if row["value"] is None else f"{row['value']:.4g}{interval}"
+    subject = "the line" if row["subject"] == "line" else row["subject"]
+    bound = "at most" if row["direction"] == "max" else "at least"
+    return f"{row['report']}.{row['metric']} of {subject}: {value}, must be {bound} {row['threshold']:.4g}"
+
+
+def _finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """JSON has no NaN and no infinity: a value that is not finite was not measured."""
+    columns = [name for name, kind in frame.schema.items() if kind.is_float()]
+    return frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in columns)
+
+
+def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
+    """The sections of the line that shaped the records; models by revision, and no path of the machine that ran it."""
+    settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
+    settings["seeds"] = line.seeds.model_dump(mode="json", exclude={"taxonomy"})
+    settings["generation"]["teacher"] |= {"model": models["teacher"]}
+    settings["reward"] |= {"model": models.get("reward")}
+    return settings

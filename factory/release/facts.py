@@ -1,0 +1,229 @@
+"""What a data card says: the facts of a release, gathered once for its HTML and its Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from factory.release.contents import Contents
+from factory.release.manifest import count_by, count_tokens
+
+SAMPLES_PER_LEAF = 3
+SAMPLE_LEAVES = 60
+REFUSED_PER_REASON = 3
+SMALL_LEAF = 20  # records; below it a leaf is named among the known limits
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of the way from candidates to records: how many came through, as a share of the first."""
+
+    name: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Example records under one heading: a leaf or a reason. `count` is how many there are in all."""
+
+    name: str
+    note: str
+    count: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of a release, in the order of the card. Rows are mappings of column to value."""
+
+    line: str
+    description: str
+    version: str
+    records: int
+    tokens: int
+    languages: dict[str, int]
+    licences: dict[str, int]
+    kinds: dict[str, int]
+    depths: dict[str, int]
+    seeds: int
+    holdout: int
+    gates: tuple[Row, ...]
+    measures: tuple[Row, ...]
+    waived: int
+    confidence: str
+    making: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    leaves: tuple[Row, ...]
+    reasons: tuple[Step, ...]
+    samples: tuple[Group, ...]
+    refused: tuple[Group, ...]
+    limits: tuple[str, ...]
+    example_id: str
+
+    @property
+    def released_leaves(self) -> int:
+        """Leaves with at least one record in the release."""
+        return sum(row["released"] > 0 for row in self.leaves)
+
+
+def gather_facts(contents: Contents) -> Facts:
+    """The facts of `contents`. Examples are chosen by record id, which is a hash: as good as random, and always the same."""
+    accepted, seeds = contents.accepted, contents.seeds
+    rows = [row | {"outcome": _outcome(row)} for row in contents.gates.iter_rows(named=True)]
+    gates = sorted((row for row in rows if row["threshold"] is not None), key=lambda row: ("waived", "pass").index(row["outcome"]))
+    leaves = _count_leaves(contents)
+    held_out = seeds.filter(pl.col("split") == "holdout").height
+    return Facts(
+        line=contents.line.name,
+        description=contents.line.description,
+        version=contents.version,
+        records=accepted.height,
+        tokens=count_tokens(accepted),
+        languages=count_by(accepted, "language"),
+        licences=count_by(accepted, "licence"),
+        kinds=count_by(accepted, "kind"),
+        depths=count_by(accepted, "depth"),
+        seeds=seeds.height - held_out,
+        holdout=held_out,
+        gates=tuple(gates),
+        measures=tuple(row for row in rows if row["threshold"] is None),
+        waived=sum(row["outcome"] == "waived" for row in gates),
+        confidence=", ".join(f"{level:.0%}" for level in contents.gates["confidence"].drop_nulls().unique().sort()),
+        making=_explain_making(contents),
+        steps=_count_steps(contents.funnel),
+        leaves=leaves,
+        reasons=_count_reasons(contents.refused),
+        samples=_choose_samples(accepted),
+        refused=_choose_refused(contents.refused),
+        limits=tuple(_name_limits(contents, leaves, gates)),
+        example_id=accepted["record_id"].min(),  # type: ignore[arg-type]
+    )
+
+
+def _outcome(row: Row) -> str:
+    return "info" if row["threshold"] is None else "pass" if row["passed"] else "waived"
+
+
+def _count_leaves(contents: Contents) -> tuple[Row, ...]:
+    """The funnel of each leaf, with its language, whether a verifier decides it, and the records released."""
+    about = pl.concat([contents.accepted, contents.refused], how="diagonal_relaxed").sort("record_id")
+    about = about.group_by("leaf").agg(pl.col("language", "verifier").first())
+    released = contents.accepted.group_by("leaf").len("released")
+    table = contents.funnel.join(about, on="leaf", how="left").join(released, on="leaf", how="left").sort("leaf")
+    share = pl.col("accepted") / pl.col("asked").clip(1)
+    return tuple(table.with_columns(pl.col("released").fill_null(0), share=share).iter_rows(named=True))
+
+
+def _count_steps(funnel: pl.DataFrame) -> tuple[Step, ...]:
+    columns = {"asked": "asked", "parsed": "parsed", "verified": "judged good", "unique": "unique", "accepted": "accepted"}
+    totals = {name: int(funnel[column].sum()) for column, name in columns.items()}
+    return tuple(Step(name, count, count / max(totals["asked"], 1)) for name, count in totals.items())
+
+
+def _count_reasons(refused: pl.DataFrame) -> tuple[Step, ...]:
+    counts = sorted(count_by(refused, "reason").items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Step(name, count, count / refused.height) for name, count in counts)
+
+
+def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
+    accepted, settings = contents.accepted, contents.settings
+    written = pl.concat([accepted, contents.refused], how="diagonal_relaxed")
+    leaves, held_out = contents.seeds["leaf"].n_unique(), contents.seeds.filter(pl.col("split") == "holdout").height
+    cost = float(written["cost"].fill_null(0).sum())
+    read, wrote = (int(written[column].cast(pl.Int64).sum()) for column in ("prompt_tokens", "completion_tokens"))
+    verified = accepted.filter(pl.col("verified").fill_null(False)).height
+    generation, least = settings["generation"], settings["reward"]["min_reward"]
+    reward = f"{contents.reward_model}, whose probability of good is at least {least:g} where no verifier decides"
+    steps = [f"{step} at temperature {generation[step]['temperature']:g}, top-p {generation[step]['top_p']:g}" for step in _STEPS]
+    money = f", at a cost of {cost:,.2f}" if cost else ""
+    return (
+        ("Seeds", f"{contents.seeds.height:,} human-made examples of {leaves:,} leaves, {held_out:,} of them held out from the teacher"),
+        ("Teacher", f"{contents.teacher}, shown {generation['examples_per_prompt']} seed examples of the same leaf for each record"),
+        ("Flows", f"{_join(accepted['flow'])}; {'; '.join(steps)}"),
+        ("Tokens", f"{read:,} read and {wrote:,} written for all {written.height:,} candidates{money}"),
+        ("Verifiers", f"{verified:,} of {accepted.height:,} records were decided right by code, from instruction and response alone"),
+        (
+            "Reward model",
+            reward,
+        ),
+        ("Duplicates", f"exact ones, and near ones from a word-shingle similarity of {settings['reward']['near_duplicate']:g}"),
+        ("Seed number", f"{settings['seed']}; the same line and number give the same records and the same checksums"),
+    )
+
+
+_STEPS = ("instruction", "response")
+
+
+def _choose_samples(accepted: pl.DataFrame) -> tuple[Group, ...]:
+    groups = []
+    for (leaf, language), rows in accepted.sort("record_id").group_by("leaf", "language", maintain_order=True):
+        groups.append(Group(str(leaf), str(language), rows.height, tuple(rows.head(SAMPLES_PER_LEAF).iter_rows(named=True))))
+    return tuple(sorted(groups, key=lambda group: (group.name, group.note))[:SAMPLE_LEAVES])
+
+
+def _choose_refused(refused: pl.DataFrame) -> tuple[Group, ...]:
+    groups = []
+    for (reason,), rows in refused.sort("record_id").group_by("reason", maintain_order=True):
+        shown = rows.head(REFUSED_PER_REASON).iter_rows(named=True)
+        leaves = rows["leaf"].n_unique()
+        note = f"in {leaves:,} {'leaf' if leaves == 1 else 'leaves'}"
+        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(row | {"why": _explain_refusal(row)} for row in shown)))
+    return tuple(sorted(groups, key=lambda group: (-group.count, group.name)))
+
+
+def _explain_refusal(row: Row) -> str:
+    """What the refusing filter left to say about one record."""
+    if row["parse_fault"]:
+        return f"not parsed: {row['parse_fault']}"
+    if row["matched_id"]:
+        return f"matches {row['matched_id']}"
+    if row["verified"] is False:
+        return f"verifier: {row['verifier_note'] or 'wrong'}"
+    if row["reward"] is not None:
+        return f"reward {row['reward']:.2f}"
+    return str(row["verifier_note"] or "")
+
+
+def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: list[Row]) -> Iterable[str]:
+    accepted = contents.accepted
+    yield (
+        f"Every record is synthetic: {contents.teacher} wrote it. Filters, not people, decided what stayed. "
+        "Evaluate on held-out real examples, never on a part of this release."
+    )
+    unverified = sorted({row["leaf"] for row in leaves if row["released"] and row["verifier"] is None})
+    if unverified:
+        yield (
+            f"No verifier decides {_enumerate(unverified)}: there the reward model's probability stands for good, and its mistakes are "
+            "in the data."
+        )
+    if [row for row in leaves if row["verifier"] is not None]:
+        yield "A verifier checks the result, not the style, tone or difficulty of a record."
+    if small := sorted(row["leaf"] for row in leaves if 0 < row["released"] < SMALL_LEAF):
+        yield f"Fewer than {SMALL_LEAF} records: {_enumerate(small)}. Figures for these leaves are weak."
+    if none := sorted(row["leaf"] for row in leaves if not row["released"]):
+        yield f"No record at all: {_enumerate(none)}. The funnel says which filter refused them."
+    deep = accepted.filter(pl.col("depth") > 1).height
+    if deep:
+        yield f"{deep:,} records are more than one generation away from real data; train on them beside real examples."
+    if unknown := accepted["licence"].null_count():
+        yield f"The licence of {unknown:,} records is not known."
+    for row in gates:
+        if row["outcome"] == "waived":
+            gate = f"{row['report']}.{row['metric']} of {'the line' if row['subject'] == 'line' else row['subject']}"
+            yield f"The gate {gate} failed and was waived by {row['waived_by']}: {row['waiver_reason']}"
+
+
+def _join(values: pl.Series) -> str:
+    return ", ".join(values.drop_nulls().unique().sort())
+
+
+def _enumerate(leaves: list[str], most: int = 6) -> str:
+    shown = [leaf.rsplit("/", 1)[-1] for leaf in leaves[:most]]
+    rest = len(leaves) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -25,7 +25,7 @@ class FactoryError(Exception):
     """An error whose text is one paragraph for the person who reads it: what is wrong, where, and what to do."""
 
 
-class InputFaults(FactoryError):
+class InputFaults(FactoryError):  # noqa: N818 - it carries faults; "Error" would say it twice
     """Bad input, with every fault found in it."""
 
     def __init__(self, subject: str, faults: Iterable[Fault]) -> None:

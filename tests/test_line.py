@@ -1,0 +1,133 @@
+"""A line that is wrong is refused with file, line, column, and what to write instead; all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from factory.faults import InputFaults
+from factory.line import Line, is_hub_id, load_line
+
+HEAD = """\
+name: demo
+seeds:
+  taxonomy: tree
+"""
+
+
+def load(folder: Path, text: str | bytes, tree: bool = True) -> Line:
+    if tree:
+        (folder / "tree").mkdir(exist_ok=True)
+    file = folder / "demo.yaml"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load_line(file)
+
+
+def test_a_line_of_three_keys_has_every_default(tmp_path: Path) -> None:
+    line = load(tmp_path, HEAD)
+    assert line.seeds.taxonomy == (tmp_path / "tree").resolve()
+    assert line.seeds.holdout == 0.3
+    assert line.generation.teacher.model == "pico-teacher"
+    assert [phase.name for phase in line.training.phases] == ["sft"]
+    assert line.schedule is None
+
+
+def test_every_section_can_be_set(tmp_path: Path) -> None:
+    text = HEAD + (
+        "  holdout: 0.2\nseed: 7\nowner: team:data\ngeneration:\n  teacher: {model: org/name, depth: 2, price: {prompt: 1}}\n"
+        "  response: {temperature: 0}\nvalidation:\n  gates:\n    privacy.verbatim: {max: 0.1}\n  waivers:\n"
+        "    - {gate: privacy.verbatim, by: Ana, reason: known}\ntraining:\n  phases:\n    - name: knowledge\n      learning_rate: 1e-3\n"
+        "    - name: skills\nschedule:\n  cron: '30 1 * * *'\n  timezone: Asia/Jakarta\n"
+    )
+    line = load(tmp_path, text)
+    assert (line.seeds.holdout, line.seed, line.owner) == (0.2, 7, "team:data")
+    assert line.generation.teacher.price.prompt == 1.0 and line.generation.response.temperature == 0
+    assert line.validation.gates["privacy.verbatim"].max == 0.1
+    assert line.validation.waivers[0].by == "Ana"
+    assert [(phase.name, phase.learning_rate) for phase in line.training.phases] == [("knowledge", 0.001), ("skills", 0.001)]
+    assert line.schedule is not None and line.schedule.timezone == "Asia/Jakarta"
+
+
+def test_model_folders_become_absolute_and_bundled_names_stay(tmp_path: Path) -> None:
+    for name in ("mine", "pico-student"):
+        (tmp_path / name).mkdir()
+    line = load(tmp_path, HEAD + "generation:\n  teacher:\n    model: ./mine\ntraining:\n  student: pico-student\n")
+    assert line.generation.teacher.model == str((tmp_path / "mine").resolve())
+    assert line.training.student == "pico-student"
+
+
+BROKEN = [
+    (HEAD + "genration: {}\n", 4, 1, "genration", "unknown key; did you mean 'generation'?"),
+    (HEAD + "  hold_out: 0.2\n", 4, 3, "seeds.hold_out", "did you mean 'holdout'?"),
+    (HEAD + "generation:\n  teacher:\n    modle: x\n", 6, 5, "generation.teacher.modle", "did you mean 'model'?"),
+    (HEAD + "training:\n  phases:\n    - name: a\n      epoch: 2\n", 7, 7, "training.phases[0].epoch", "did you mean 'epochs'?"),
+    (HEAD + "validation:\n  gates:\n    a.b: {maxx: 1}\n", 6, 11, "validation.gates.a.b.maxx", "did you mean 'max'?"),
+    (HEAD + "schedule:\n  crn: x\n", 5, 3, "schedule.crn", "did you mean 'cron'?"),
+    (HEAD + "zzz: 1\n", 4, 1, "zzz", "unknown key; known: description, generation"),
+    (HEAD + "7: 1\n", 4, 1, "7", "a key must be text"),
+    (HEAD + "  holdout: 1.5\n", 4, 12, "seeds.holdout", "less than"),
+    (HEAD + "  holdout: .nan\n", 4, 12, "seeds.holdout", "finite"),
+    (HEAD + "  chunk_words: many\n", 4, 16, "seeds.chunk_words", "valid integer"),
+    (HEAD + "  chunk_words: 2\n", 4, 16, "seeds.chunk_words", "greater than or equal to 20"),
+    (HEAD + "generation:\n  candidates_per_leaf: yes\n", 5, 24, "generation.candidates_per_leaf", "not yes or no"),
+    (HEAD + "generation: 5\n", 4, 13, "generation", "expected keys and values, found the number 5"),
+    (HEAD + "training:\n  phases: sft\n", 5, 11, "training.phases", "expected a list, found 'sft'"),
+    (HEAD + "training:\n  phases: []\n", 5, 3, "training.phases", "at least one phase"),
+    (HEAD + "training:\n  phases:\n    - name: a\n    - name: b\n    - name: a\n", 5, 3, "training.phases", "given twice: a"),
+    (HEAD + "training:\n  phases:\n    - name: My Phase\n", 6, 13, "training.phases[0].name", "lower-case letters"),
+    (HEAD + "description:\n", 4, 13, "description", "is empty"),
+    (HEAD + "description: 5\n", 4, 14, "description", "expected text, found the number 5; put it in quotes"),
+    (HEAD + "validation:\n  gates: {a.b: {max: 1, min: 0}}\n", 5, 11, "validation.gates.a.b", "exactly one of max and min"),
+    (HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: '', reason: x}\n", 6, 23, "validation.waivers[0].by", "is empty"),
+    (HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: Ana}\n", 6, 7, "validation.waivers[0].reason", "is missing"),
+    (HEAD + "schedule: {cron: often}\n", 4, 18, "schedule.cron", "five fields"),
+    (HEAD + "schedule: {cron: '0 0 2 * * *'}\n", 4, 18, "schedule.cron", "five fields"),
+    (HEAD + "schedule: {timezone: Asia/Jakrta}\n", 4, 22, "schedule.timezone", "nearest: Asia/Jakarta"),
+    (HEAD.replace("demo", "my demo"), 1, 7, "name", "lower-case letters"),
+    (HEAD.replace("name: demo\n", ""), 1, 1, "name", "is missing"),
+    ("name: demo\n", 1, 1, "seeds", "is missing"),
+    ("name: demo\nseeds: {}\n", 2, 1, "seeds.taxonomy", "is missing"),
+    (HEAD.replace("tree", "forest"), 3, 13, "seeds.taxonomy", "/forest; give the folder that holds knowledge/"),
+    (HEAD.replace("tree", "''"), 3, 13, "seeds.taxonomy", "is empty; give the folder"),
+    (HEAD + "generation: {teacher: {model: pico-teecher}}\n", 4, 31, "generation.teacher.model", "did you mean 'pico-teacher'?"),
+    (HEAD + "reward: {model: judge}\n", 4, 17, "reward.model", "no model folder"),
+    (HEAD + "training:\n  student: ../student\n", 5, 12, "training.student", "a folder, or a hub id 'owner/name'"),
+    (HEAD + "training:\n  student: ''\n", 5, 12, "training.student", "is empty"),
+    (HEAD + "reward:\n\tmodel: x\n", 5, 1, "", "a tab indents this line"),
+    (HEAD + "name: again\n", 4, 1, "name", "given twice; the first is on line 1"),
+    ("- name: demo\n", 1, 1, "", "expected keys and values"),
+    ("", 1, 1, "", "expected keys and values"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "column", "where", "message"), BROKEN)
+def test_a_broken_line_names_place_and_remedy(tmp_path: Path, text: str, line: int, column: int, where: str, message: str) -> None:
+    with pytest.raises(InputFaults) as caught:
+        load(tmp_path, text)
+    found = [fault for fault in caught.value.faults if fault.where == where and message in fault.message]
+    assert found, str(caught.value)
+    assert (found[0].line, found[0].column) == (line, column)
+    assert {fault.file for fault in caught.value.faults} == {str(tmp_path / "demo.yaml")}
+
+
+def test_all_faults_come_at_once_and_the_text_says_how_many(tmp_path: Path) -> None:
+    text = "name: demo\nseeds:\n  taxonomy: forest\n  holdout: 2\n  holdout: 3\ngenration: {}\ntraining: {student: pico-studnt}\n"
+    with pytest.raises(InputFaults) as caught:
+        load(tmp_path, text)
+    assert [fault.line for fault in caught.value.faults] == [3, 4, 5, 6, 7]
+    assert str(caught.value).startswith(f"line {tmp_path / 'demo.yaml'}: 5 faults\n")
+
+
+def test_a_file_that_is_absent_or_not_utf8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputFaults, match="cannot be read: No such file"):
+        load_line(tmp_path / "none.yaml")
+    with pytest.raises(InputFaults, match=r"1:7: not UTF-8 \(byte 0xe9\)"):
+        load(tmp_path, b"name: \xe9\n")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [("org/name", True), ("name", False), ("./name", False), ("a/b/c", False), ("/name", False)]
+)
+def test_hub_ids_are_told_from_paths(model: str, expected: bool) -> None:
+    assert is_hub_id(model) is expected

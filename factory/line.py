@@ -94,8 +94,8 @@ class RewardSpec(Spec):
     )
     batch_size: int = Field(default=64, ge=1)
     min_reward: Share = Field(default=0.5, description="Least reward (probability of being good) that is accepted.")
-    near_duplicate: Share = Field(
-        default=0.9, description="Jaccard similarity of word shingles from which two instructions are near-duplicates."
+    near_duplicate: float = Field(
+        default=0.9, ge=0.06, le=1, description="Jaccard similarity of word shingles from which two instructions are near-duplicates."
     )
 
 

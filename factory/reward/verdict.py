@@ -1,0 +1,80 @@
+"""The one verdict on each scored candidate: accepted, or the first reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from factory.line import RewardSpec
+from factory.records import VERDICT
+from factory.reward.duplicates import Key, KeyIndex, read_key, sign_keys
+from factory.reward.score import PARSED
+
+ACCEPTED = "accepted"
+QUALITY_REASONS = {
+    "parse_fault": ~PARSED,
+    "undecidable": pl.col("verifier").is_not_null() & pl.col("verified").is_null(),
+    "wrong_answer": pl.col("verifier").is_not_null() & ~pl.col("verified"),
+    "unscored": pl.col("verifier").is_null() & pl.col("reward").is_null(),
+}
+COPY_REASONS = {
+    ("holdout", True): "holdout_overlap",
+    ("holdout", False): "holdout_overlap",
+    ("seed", True): "seed_copy",
+    ("seed", False): "seed_copy",
+    (ACCEPTED, True): "duplicate",
+    (ACCEPTED, False): "near_duplicate",
+}
+REASONS = (*QUALITY_REASONS, "low_reward", *dict.fromkeys(COPY_REASONS.values()))
+"""In the order in which they are looked for.
+
+parse_fault: a step of the flow did not parse. undecidable: the leaf has a verifier, and it cannot tell; nothing reaches training
+unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward model reads. low_reward: below `reward.min_reward`.
+holdout_overlap, seed_copy: the same or nearly the same as an example made by people, held out or shown to the teacher.
+duplicate, near_duplicate: as a candidate that was accepted before it.
+"""
+
+
+def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
+    """SCORED rows of a whole line as VERDICT rows, in the same order; `seeds` are the line's SEED rows, of both splits.
+
+    Copies are looked for only among what is good enough, and only what is accepted can push out a copy of itself: so a wrong or
+    contaminated record never costs a right one. Records are taken by leaf, then in the order given; the first of its copies stays.
+    A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of.
+    No model is asked: another threshold in `spec` gives other verdicts from the same scores.
+    """
+    quality = pl.coalesce(
+        *(pl.when(refused).then(pl.lit(reason)) for reason, refused in QUALITY_REASONS.items()),
+        pl.when(pl.col("verifier").is_null() & (pl.col("reward") < spec.min_reward)).then(pl.lit("low_reward")),
+    )
+    rows = scored.with_columns(quality.alias("reason")).with_row_index("row")
+    good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
+    copies = pl.DataFrame(
+        list(_find_copies(good, seeds, spec.near_duplicate)),
+        schema={"row": rows.schema["row"], "copy": pl.String, "matched_id": pl.String},
+        orient="row",
+    )
+    decided = rows.join(copies, on="row", how="left", maintain_order="left")
+    reason = pl.coalesce("reason", "copy", pl.lit(ACCEPTED))
+    verdict = pl.when(reason == ACCEPTED).then(pl.lit(ACCEPTED)).otherwise(pl.lit("rejected"))
+    return decided.with_columns(verdict=verdict, reason=reason).select(*VERDICT)
+
+
+def _find_copies(good: pl.DataFrame, seeds: pl.DataFrame, threshold: float) -> Iterator[tuple[int, str, str]]:
+    """Row, reason and matched id of each row of `good` that is a copy; `good` is in the order in which records are taken."""
+    index = KeyIndex(threshold, origins=("holdout", "seed", ACCEPTED))
+    keys = _read_keys(seeds, "question")
+    for record_id, split, key, signature in zip(seeds["record_id"], seeds["split"], keys, sign_keys(keys), strict=True):
+        index.add(record_id, split, key, signature)
+    keys = _read_keys(good, "instruction")
+    for row, record_id, key, signature in zip(good["row"], good["record_id"], keys, sign_keys(keys), strict=True):
+        match = index.find(key, signature)
+        if match is None:
+            index.add(record_id, ACCEPTED, key, signature)
+        else:
+            yield row, COPY_REASONS[match.origin, match.exact], match.record_id
+
+
+def _read_keys(frame: pl.DataFrame, asked: str) -> list[Key]:
+    return [read_key(*row) for row in frame.select(asked, "context", "language").iter_rows()]

@@ -1,0 +1,60 @@
+"""How verifiers read text: white space, lists of words and numbers, and the final full stop of a response.
+
+Everything here is strict on purpose. An instruction that is nearly of a known form, such as a list with a comma missing, was garbled by
+whoever wrote it, and a guess at what was meant would let wrong responses through.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+# Fifteen digits keep int() far from its limit on the length of text, so that no input can make a verifier raise.
+NUMBER: Final = r"[-+]?[0-9]{1,15}"
+_NUMBERS: Final = re.compile(rf"{NUMBER}(?:, ?{NUMBER})+|{NUMBER}(?: {NUMBER})+")
+_WORD: Final = r"\w+(?:[-'’]\w+)*"
+_SPACED_WORDS: Final = re.compile(rf"{_WORD}(?: {_WORD})*")
+_COMMA_WORDS: Final = re.compile(rf"{_WORD}(?: ?, ?{_WORD})+")
+_MINUS_SIGNS: Final = str.maketrans({"−": "-", "–": "-"})
+
+Separator = Literal[",", " "]
+
+
+def read_instruction(instruction: str) -> str:
+    """The instruction on one line: runs of white space are one space, every minus sign is ASCII."""
+    return " ".join(instruction.translate(_MINUS_SIGNS).split())
+
+
+def read_answer(response: str) -> str:
+    """The response without white space around it and without one final full stop; every minus sign is ASCII."""
+    return response.translate(_MINUS_SIGNS).strip().removesuffix(".")
+
+
+def match_form(forms: tuple[str, ...], instruction: str) -> dict[str, str] | None:
+    """The named groups of the first of `forms` that is the whole instruction, case and a final `.`, `?` or `!` aside."""
+    text = read_instruction(instruction)
+    for form in forms:
+        if found := re.fullmatch(rf"(?:{form}) ?[.?!]?", text, re.IGNORECASE):
+            return {name: value for name, value in found.groupdict().items() if value is not None}
+    return None
+
+
+def read_numbers(text: str) -> list[int] | None:
+    """Two or more whole numbers, all separated by commas or all by spaces; None for anything else."""
+    if not _NUMBERS.fullmatch(text):
+        return None
+    return [int(number) for number in re.split(r"[, ]+", text)]
+
+
+def read_words(text: str) -> tuple[list[str], Separator] | None:
+    """Words and what separates them, commas or spaces throughout; None for anything else, such as two words with a comma missing."""
+    if _COMMA_WORDS.fullmatch(text):
+        return re.split(r" ?, ?", text), ","
+    if _SPACED_WORDS.fullmatch(text):
+        return text.split(" "), " "
+    return None
+
+
+def write_words(words: list[str], separator: Separator) -> str:
+    """The words as a response lists them."""
+    return (", " if separator == "," else " ").join(words)

@@ -1,0 +1,25 @@
+"""The day of the week some days after another."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from factory.reward.verifiers.check import Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer
+
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAY: Final = rf"(?P<day>{'|'.join(WEEKDAYS)})"
+_DAYS: Final = r"(?P<days>[0-9]{1,15}) days?"
+_FORMS: Final = (
+    rf"(?:What|Which) day(?: of the week)? (?:is|is it|will it be|comes) {_DAYS} after {_DAY}",
+    rf"(?:If )?today is {_DAY}[.,] ?(?:What|Which) day(?: of the week)? (?:will it be|is it) in {_DAYS}",
+)
+
+
+def verify(instruction: str, response: str) -> Check:
+    """Right: the day's English name, with its capital, and nothing else."""
+    found = match_form(_FORMS, instruction)
+    if found is None:
+        return cannot_tell("does not ask for the weekday some days after another")
+    day = WEEKDAYS[(WEEKDAYS.index(found["day"].casefold().capitalize()) + int(found["days"])) % 7]
+    return expect(read_answer(response) == day, day)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.faults import FactoryError
+from factory.reward.duplicates import KeyIndex, Match, read_key, sign_keys
+
+NOTE = "Write a thank-you note to Rina for the blue scarf."
+THRESHOLD = 0.9
+
+
+def similarity(one: str, other: str, language: str = "en") -> float:
+    return read_key(one, None, language).similarity(read_key(other, None, language))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is 47 + 85?", "What is 47 + 86?"),
+        ("What is 47 + 85?", "What is 85 + 47?"),
+        ("What is 85 - 47?", "What is 47 - 85?"),
+        ("What is 85 - 47?", "What is 85 + 47?"),
+        ("What is 5 + 5?", "What is 5 + 5 + 5?"),
+        ("What is -5 + 3?", "What is 5 + 3?"),
+        ("Subtract 47 from 85.", "Subtract 85 from 47."),
+        ("Sort these words alphabetically: pear, apple, fig", "Sort these words alphabetically: pear, apple, kiwi"),
+        ("Reverse the order of these words: apple tree house", "Reverse the order of these words: tree apple house"),
+        ("Count the words: pear pear", "Count the words: pear pear pear"),
+        ("Count the words: a1 b2 c3 d4 e5 f6 g7 h8 i9", "Count the words: a1 b2 c3 d4 x0 f6 g7 h8 i9"),
+        ("Add 12 days to 2024-03-25.", "Add 12 days to 2024-03-26."),
+        ("Convert 3 kilometres to metres.", "Convert 3 kilometres to centimetres."),
+        (NOTE, "Write a thank-you note to Rina for the red scarf."),
+        (NOTE, "Write a thank-you note from Rina for the blue scarf."),
+        ("Write a story with a dog.", "Write a story without a dog."),
+        ("Where does the babirusa live?", "How does the babirusa live?"),
+        ("है", "हो"),
+    ],
+)
+def test_other_task_is_no_near_duplicate(one: str, other: str) -> None:
+    assert similarity(one, other) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language"),
+    [
+        (NOTE, "Write a thank-you note to Rina for the blue scarf", "en"),
+        (NOTE, "Write a thank you note to Rina for the blue scarf!", "en"),
+        (NOTE, "write a Thank-You note to rina for the blue scarf.", "en"),
+        (NOTE, "Write a thank-you note to Rina for a blue scarf.", "en"),
+        (NOTE, "Please write a thank-you note to Rina for the blue scarf.", "en-GB"),
+        ("What is 85 - 47?", "What is 85−47", "en"),
+        ("Sort these words alphabetically: pear, apple, fig", "Sort the words alphabetically: pear apple fig.", "en"),
+        ("Urutkan kata-kata ini menurut abjad: roti, apel", "Tolong urutkan kata-kata menurut abjad: roti, apel", "id"),
+        ("The.", "the", "en"),
+        ("???", " ??? ", "en"),
+    ],
+)
+def test_same_task_is_a_near_duplicate(one: str, other: str, language: str) -> None:
+    assert similarity(one, other, language) >= THRESHOLD
+
+
+def test_stopwords_are_those_of_the_language() -> None:
+    assert similarity("Buku di meja", "Buku meja", "id") == 1.0
+    assert similarity("Buku di meja", "Buku meja", "en") < THRESHOLD
+    assert similarity("Das Buch", "Buch", "de") < THRESHOLD
+
+
+def test_questions_about_one_passage_are_as_alike_as_the_questions() -> None:
+    passage = " ".join(f"word{n}" for n in range(200))
+    lives, eats = (read_key(f"What does it {verb}?", passage, "en") for verb in ("eat", "fear"))
+    assert lives.similarity(eats) < 0.8
+    moved = read_key("What does it eat?", " ".join(f"word{n}" for n in range(1, 200)), "en")
+    assert lives.similarity(moved) > THRESHOLD
+    assert lives.similarity(read_key("What does it eat?", "Another passage.", "en")) == 0.0
+    assert lives.similarity(read_key("What does it eat?", None, "en")) == 0.0
+
+
+tasks = st.lists(st.sampled_from(["sort", "these", "words", "apple", "pear", "fig", "the", "of", "12", "13", "+", "-"]), max_size=8).map(
+    " ".join
+)
+
+
+@settings(deadline=None)
+@given(tasks, tasks, tasks)
+def test_similarity_is_a_share_that_is_symmetric_and_whole_for_itself(one: str, other: str, context: str) -> None:
+    a, b = read_key(one, context, "en"), read_key(other, None, "en")
+    assert 0.0 <= a.similarity(b) <= 1.0
+    assert a.similarity(b) == b.similarity(a)
+    assert a.similarity(a) == 1.0
+
+
+def near_tasks(rng: random.Random, count: int) -> list[tuple[str, str | None]]:
+    """Tasks of 3 to 60 words, most of them a change of another in one word; some with one of two passages as context."""
+    words = [f"w{n}" for n in range(50)]
+    contexts = [None, None, " ".join(rng.choices(words, k=30)), " ".join(rng.choices(words, k=30))]
+    found = [rng.choices(words, k=rng.randint(3, 60))]
+    while len(found) < count:
+        task = list(rng.choice(found))
+        if rng.random() < 0.3:
+            task = rng.choices(words, k=rng.randint(3, 60))
+        task[rng.randrange(len(task))] = rng.choice(words)
+        found.append(task)
+    return [(" ".join(task), rng.choice(contexts)) for task in found]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.6, 0.9, 1.0])
+def test_index_finds_what_comparing_all_pairs_finds(threshold: float) -> None:
+    rng = random.Random(1)
+    keys = [read_key(task, context, "en") for task, context in near_tasks(rng, 400)]
+    index, expected, found = KeyIndex(threshold, origins=["kept"]), [], []
+    kept: list[int] = []
+    for place, (key, signature) in enumerate(zip(keys, sign_keys(keys), strict=True)):
+        nearest = max(((key.similarity(keys[other]), key.text == keys[other].text, -other) for other in kept), default=(0.0, False, 0))
+        expected.append(str(-nearest[2]) if nearest[0] >= threshold else None)
+        match = index.find(key, signature)
+        found.append(match.record_id if match else None)
+        if match is None:
+            index.add(str(place), "kept", key, signature)
+            kept.append(place)
+    assert found == expected
+    assert 10 < len(kept) < len(keys)
+
+
+def test_earlier_origin_then_exact_then_nearest_then_first_counts() -> None:
+    tasks = [" ".join(f"w{n}" for n in range(40)), " ".join(f"w{n}" for n in range(1, 40)), " ".join(f"W{n}" for n in range(40))]
+    keys = [read_key(task, None, "en") for task in tasks]
+    signatures = list(sign_keys(keys))
+    index = KeyIndex(THRESHOLD, origins=["holdout", "kept"])
+    index.add("near", "kept", keys[1], signatures[1])
+    assert (index.find(keys[0], signatures[0]) or pytest.fail()).exact is False
+    index.add("exact", "kept", keys[2], signatures[2])
+    index.add("again", "kept", keys[2], signatures[2])
+    assert index.find(keys[0], signatures[0]) == Match("exact", "kept", 1.0, exact=True)
+    index.add("held out", "holdout", keys[1], signatures[1])
+    assert (index.find(keys[0], signatures[0]) or pytest.fail()).record_id == "held out"
+
+
+def test_threshold_that_makes_all_alike_is_refused() -> None:
+    with pytest.raises(FactoryError, match=r"reward\.near_duplicate is 0\.0"):
+        KeyIndex(0.0, origins=["kept"])

@@ -1,0 +1,1 @@
+"""Four reports on the accepted records (fidelity, privacy, fairness, collapse) and the gate table over them."""

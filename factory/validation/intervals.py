@@ -1,0 +1,59 @@
+"""Confidence intervals of shares, ratios and resampled values, and the seeded generators that resampling draws from."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+RESAMPLES = 200
+"""Draws of each permutation test and bootstrap: the standard error of a bootstrapped standard error is 1/sqrt(2·200) = 5 %."""
+
+Z = 1.959963984540054
+"""The 97.5 % quantile of the standard normal distribution."""
+
+
+def seeded(name: str) -> np.random.Generator:
+    """A random generator that depends on `name` alone, so that one leaf's draws do not move with another's."""
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
+
+
+def wilson(hits: int, size: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of the share hits/size (Wilson 1927, JASA 22:209).
+
+    Raises ValueError where size is 0.
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, size).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def rate_ratio(low_hits: int, low_size: int, high_hits: int, high_size: int) -> tuple[float, float, float]:
+    """The ratio of two rates and its 95 % interval: Katz's log interval (Katz et al. 1978, Biometrics 34:469).
+
+    With no hit in the first rate Katz's interval is undefined; its upper end is then Wilson's upper limit of the
+    first rate over the second rate. Raises ValueError where the second rate is 0.
+    """
+    from scipy.stats.contingency import relative_risk
+
+    if high_hits == 0:
+        raise ValueError("a ratio to a rate of 0 is undefined")
+    if low_hits == 0:
+        return 0.0, 0.0, wilson(0, low_size)[1] * high_size / high_hits
+    risk = relative_risk(low_hits, low_size, high_hits, high_size)
+    interval = risk.confidence_interval(CONFIDENCE)
+    return float(risk.relative_risk), float(interval.low), float(interval.high)
+
+
+def normal_interval(value: float, replicates: NDArray[np.float64], lowest: float = 0.0, highest: float = math.inf) -> tuple[float, float]:
+    """value ± 1.96 standard errors, the error being the standard deviation of resampled values, cut to the range.
+
+    The standard normal bootstrap interval (Efron & Tibshirani 1993, ch. 12): unlike percentiles it is not moved by
+    the upward bias that a resampled distance between two samples has.
+    """
+    spread = Z * float(np.std(replicates, ddof=1))
+    return max(lowest, value - spread), min(highest, value + spread)

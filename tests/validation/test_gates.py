@@ -1,0 +1,138 @@
+"""The gate table: intervals against thresholds, overrides, waivers, and everything that must not pass by luck."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from typing import Any
+
+import polars as pl
+import pytest
+
+from factory.faults import FactoryError
+from factory.line import Gate, ValidationSpec, Waiver
+from factory.records import METRIC, empty
+from factory.validation.gates import DEFAULT_GATES, decide_gates, failed_gates
+from factory.validation.metric import METRICS
+
+
+def row(key: str, value: float | None, low: float | None = None, high: float | None = None, subject: str = "line") -> dict[str, Any]:
+    report, metric = key.split(".")
+    return {"report": report, "metric": metric, "subject": subject, "value": value, "low": low, "high": high, "size": 100, "method": "m"}
+
+
+def table(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=METRIC)
+
+
+def gate_of(gates: pl.DataFrame, key: str) -> dict[str, Any]:
+    report, metric = key.split(".")
+    return gates.row(by_predicate=(pl.col("report") == report) & (pl.col("metric") == metric) & (pl.col("subject") == "line"), named=True)
+
+
+def passed(key: str, *measured: float | None, **gate: float) -> bool:
+    return bool(gate_of(decide_gates(table(row(key, *measured)), ValidationSpec(gates={key: Gate(**gate)})), key)["passed"])
+
+
+def test_other_gates_fail_only_with_the_whole_interval_on_the_wrong_side() -> None:
+    assert passed("fidelity.vocabulary", 0.6, 0.4, 0.8, max=0.5)
+    assert not passed("fidelity.vocabulary", 0.7, 0.6, 0.8, max=0.5)
+    assert passed("collapse.distinct_pairs", 0.6, 0.4, 0.8, min=0.7)
+    assert not passed("collapse.distinct_pairs", 0.6, 0.55, 0.65, min=0.7)
+
+
+def test_privacy_gates_pass_only_with_the_whole_interval_on_the_right_side() -> None:
+    assert passed("privacy.personal_data", 0.001, 0.0, 0.009, max=0.01)
+    assert not passed("privacy.personal_data", 0.001, 0.0, 0.02, max=0.01)
+
+
+def test_the_threshold_itself_is_allowed_and_a_count_is_read_as_it_is() -> None:
+    assert passed("collapse.depth", 2.0, max=2)
+    assert not passed("collapse.depth", 3.0, max=2)
+    assert passed("fidelity.records", 5.0, min=5)
+
+
+def test_too_small_a_sample_is_said() -> None:
+    gates = decide_gates(table(row("privacy.personal_data", 0.0, 0.0, 0.04)), ValidationSpec())
+    assert "too small a sample" in gate_of(gates, "privacy.personal_data")["method"]
+    undecided = decide_gates(table(row("fidelity.vocabulary", 0.6, 0.2, 0.9)), ValidationSpec())
+    assert "interval reaches" in gate_of(undecided, "fidelity.vocabulary")["method"]
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf])
+def test_what_has_no_value_fails(value: float | None) -> None:
+    gate = gate_of(decide_gates(table(row("fidelity.vocabulary", value)), ValidationSpec()), "fidelity.vocabulary")
+    assert (gate["value"], gate["passed"]) == (None, False)
+    assert "not measured" in gate["method"]
+
+
+def test_a_report_that_is_missing_fails_all_its_gates() -> None:
+    gates = decide_gates(empty(METRIC), ValidationSpec())
+    assert gates.height == len(DEFAULT_GATES)
+    assert failed_gates(gates).height == len(DEFAULT_GATES)
+
+
+def test_the_line_overrides_and_adds_gates() -> None:
+    metrics = table(row("fidelity.vocabulary", 0.3, 0.2, 0.35), row("collapse.real_share", 0.0))
+    spec = ValidationSpec(gates={"fidelity.vocabulary": Gate(max=0.1), "collapse.real_share": Gate(min=0.5)})
+    gates = decide_gates(metrics, spec)
+    assert (gate_of(gates, "fidelity.vocabulary")["threshold"], gate_of(gates, "fidelity.vocabulary")["passed"]) == (0.1, False)
+    assert (gate_of(gates, "collapse.real_share")["direction"], gate_of(gates, "collapse.real_share")["passed"]) == ("min", False)
+    assert gate_of(decide_gates(metrics, ValidationSpec()), "collapse.real_share")["passed"] is None
+
+
+def test_rows_of_leaves_and_ungated_metrics_are_information() -> None:
+    metrics = table(row("fidelity.vocabulary", 0.9, 0.8, 1.0, subject="knowledge/a"), row("fidelity.vocabulary", 0.1, 0.0, 0.2))
+    gates = decide_gates(metrics, ValidationSpec()).filter(pl.col("metric") == "vocabulary")
+    assert gates["subject"].to_list() == ["line", "knowledge/a"]
+    assert gates["direction"].to_list() == ["max", "info"]
+    assert gates["passed"].to_list() == [True, None]
+    assert gates.schema == pl.Schema(METRIC)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ValidationSpec(gates={"fidelity.vocabulery": Gate(max=1)}), r"'fidelity.vocabulery'.*nearest is 'fidelity.vocabulary'"),
+        (ValidationSpec(gates={"privacy.personal_data": Gate(min=0.5)}), r"better when low.*'max'"),
+        (ValidationSpec(gates={"collapse.distinct_pairs": Gate(max=0.5)}), r"better when high.*'min'"),
+        (ValidationSpec(waivers=(Waiver(gate="colapse.depth", by="Ana", reason="r"),)), r"Ana.*nearest is 'collapse.depth'"),
+        (ValidationSpec(waivers=(Waiver(gate="fidelity.vocabulary_p", by="Ana", reason="r"),)), r"which is no gate"),
+    ],
+)
+def test_a_name_or_side_that_cannot_be_meant_is_refused(spec: ValidationSpec, said: str) -> None:
+    with pytest.raises(FactoryError, match=said):
+        decide_gates(empty(METRIC), spec)
+
+
+def test_a_metric_without_a_value_for_the_line_cannot_be_a_gate() -> None:
+    metrics = table(row("fairness.share", 0.5, subject="language=id"))
+    with pytest.raises(FactoryError, match=r"fairness\.share cannot be a gate"):
+        decide_gates(metrics, ValidationSpec(gates={"fairness.share": Gate(min=0.1)}))
+
+
+def test_a_waiver_lets_a_failed_gate_through_and_stays_on_the_table() -> None:
+    metrics = table(row("collapse.depth", 5.0), row("fidelity.records", 10.0))
+    waivers = tuple(Waiver(gate=gate, by="Ana Wijaya", reason="a study of loops") for gate in ("collapse.depth", "fidelity.records"))
+    gates = decide_gates(metrics, ValidationSpec(waivers=waivers))
+    depth, records = gate_of(gates, "collapse.depth"), gate_of(gates, "fidelity.records")
+    assert (depth["passed"], depth["waived_by"], depth["waiver_reason"]) == (False, "Ana Wijaya", "a study of loops")
+    assert (records["passed"], records["waived_by"], records["waiver_reason"]) == (True, None, None)
+    failures = set(failed_gates(gates)["metric"])
+    assert "depth" not in failures and "records" not in failures and "vocabulary" in failures
+
+
+def test_every_default_gate_names_a_metric_and_the_side_on_which_it_is_worse() -> None:
+    for key, gate in DEFAULT_GATES.items():
+        assert METRICS[key].direction == ("max" if gate.max is not None else "min")
+    for metric in METRICS.values():
+        assert metric.measures and metric.formula
+
+
+def test_importing_the_room_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, factory.validation.gates; "
+        "print([m for m in ('scipy', 'sklearn', 'presidio_analyzer', 'spacy', 'torch') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

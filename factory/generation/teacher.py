@@ -1,0 +1,224 @@
+"""The local teacher: an in-process Hugging Face model that answers batches of requests, each with sampling noise of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from factory.faults import FactoryError
+from factory.generation.noise import GumbelNoise
+from factory.line import Sampling, is_hub_id
+from factory.pico.models import PICO_MODELS, model_revision, resolve_model
+
+FinishReason = Literal["stop", "length", "overflow", "special"]
+"""`stop`: ended by itself. `length`: cut at max_new_tokens. `overflow`: not asked, as prompt and answer do not fit the model's context.
+`special`: holds a control token of the tokenizer before its end."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt. Answers to it are sampled with the noise of `seed` (0 <= seed < 2**63)."""
+
+    prompt: str
+    seed: int
+    system: str | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer. `completion_tokens` counts the end token; `prompt_tokens` of an overflow is the prompt that was not sent."""
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class _Opened:
+    model: Any
+    tokenizer: Any
+    ends: tuple[int, ...]
+    pad: int
+
+
+class LocalTeacher:
+    """A causal language model with a chat template, on the GPU where there is one, else in float32 on the CPU.
+
+    Nothing is read before it is needed: where every answer is in the ledger, the model is never opened.
+    """
+
+    def __init__(self, model: str, revision: str | None = None, batch_size: int = 60) -> None:
+        """`model`: a bundled pico model, a local Hugging Face folder, or a hub id. Raises FactoryError where there is no such folder."""
+        self._source = resolve_model(model)
+        self._asked_revision = revision
+        self.batch_size = batch_size
+        folder = Path(self._source)
+        is_local = folder.is_dir()
+        if (is_local and not (folder / "config.json").is_file()) or not (is_local or is_hub_id(model)):
+            raise FactoryError(
+                f"No model {model!r}: {folder} is no Hugging Face model folder (with config.json, safetensors and a tokenizer). "
+                f"Give a bundled model ({', '.join(PICO_MODELS)}), such a folder, or a hub id 'owner/name'."
+            )
+        # A folder is called by its name alone, so that records do not depend on where it lies; the revision tells its content.
+        self.name = folder.resolve().name if is_local else model
+
+    @cached_property
+    def revision(self) -> str:
+        """What tells this model's weights from others of the same name."""
+        return model_revision(self._source, self._asked_revision)
+
+    @property
+    def identity(self) -> str:
+        """`<name>@<revision>`."""
+        return f"{self.name}@{self.revision}"
+
+    @cached_property
+    def context_tokens(self) -> int | None:
+        """Most tokens of prompt and answer together; None where the model's config sets no bound."""
+        from transformers import AutoConfig
+
+        with self._explained("config"):
+            config = AutoConfig.from_pretrained(self._source, revision=self._asked_revision, trust_remote_code=False)
+        return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+    def complete(
+        self, requests: Sequence[Request], sampling: Sampling, on_batch: Callable[[list[Completion]], None] | None = None
+    ) -> list[Completion]:
+        """The answers, in the order of `requests`, in batches of `batch_size`; `on_batch` gets each batch's answers as it is done.
+
+        The same requests in the same batches give the same answers. In another batch an answer may differ in rare places: the noise is
+        the same, but a model's floating-point output depends on the shape of its batch.
+        Raises FactoryError where the model cannot be read, has no chat template, or refuses a prompt.
+        """
+        completions: list[Completion] = []
+        for start in range(0, len(requests), self.batch_size):
+            batch = self._complete_batch(requests[start : start + self.batch_size], sampling)
+            completions += batch
+            if on_batch is not None:
+                on_batch(batch)
+        return completions
+
+    def _complete_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        prompts = self._encode(requests)
+        most = None if self.context_tokens is None else self.context_tokens - sampling.max_new_tokens
+        fitting = [i for i, prompt in enumerate(prompts) if most is None or len(prompt) <= most]
+        completions = [Completion("", "overflow", len(prompt), 0) for prompt in prompts]
+        if fitting:
+            answers = self._generate([prompts[i] for i in fitting], [requests[i].seed for i in fitting], sampling)
+            for i, answer in zip(fitting, answers, strict=True):
+                completions[i] = self._read_answer(len(prompts[i]), answer)
+        return completions
+
+    def _encode(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Token ids of each request under the chat template. A control token written in a text is encoded as plain text."""
+        from jinja2 import TemplateError
+
+        chats = [
+            [{"role": role, "content": content} for role, content in (("system", r.system), ("user", r.prompt)) if content is not None]
+            for r in requests
+        ]
+        try:
+            encoded = self._opened.tokenizer.apply_chat_template(chats, add_generation_prompt=True, sanitize_control_tokens=True)
+        except TemplateError as error:
+            raise FactoryError(f"model {self.name}: its chat template refuses the prompt: {error}. Change the flow's messages.") from error
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def _generate(self, prompts: list[list[int]], seeds: list[int], sampling: Sampling) -> list[list[int]]:
+        """New token ids of each prompt, up to `max_new_tokens`, padded after the end."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+        from transformers import GenerationConfig, LogitsProcessorList, TemperatureLogitsWarper, TopPLogitsWarper
+
+        opened = self._opened
+        rows = [torch.tensor(prompt) for prompt in prompts]
+        ids = pad_sequence(rows, batch_first=True, padding_value=opened.pad, padding_side="left")
+        mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True, padding_side="left")
+        processors = LogitsProcessorList()
+        if sampling.temperature > 0:
+            if sampling.temperature != 1:
+                processors.append(TemperatureLogitsWarper(sampling.temperature))
+            if sampling.top_p < 1:
+                processors.append(TopPLogitsWarper(sampling.top_p))
+            processors.append(GumbelNoise(seeds))
+        # do_sample=False takes the argmax, which the noise makes a sample: torch's own generator would tie a row's draw to its batch.
+        config = GenerationConfig(
+            do_sample=False, max_new_tokens=sampling.max_new_tokens, eos_token_id=list(opened.ends), pad_token_id=opened.pad
+        )
+        with torch.inference_mode():
+            output = opened.model.generate(
+                input_ids=ids.to(opened.model.device),
+                attention_mask=mask.to(opened.model.device),
+                generation_config=config,
+                logits_processor=processors,
+            )
+        return output[:, ids.shape[1] :].tolist()  # type: ignore[no-any-return]
+
+    def _read_answer(self, prompt_tokens: int, ids: list[int]) -> Completion:
+        tokenizer = self._opened.tokenizer
+        end = next((place for place, token in enumerate(ids) if token in self._opened.ends), None)
+        written = ids if end is None else ids[:end]
+        reason: FinishReason = "length" if end is None else "stop"
+        if end is not None and not set(tokenizer.all_special_ids).isdisjoint(written):
+            reason = "special"
+        text = tokenizer.decode(written, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return Completion(text, reason, prompt_tokens, len(written) + (end is not None))
+
+    @cached_property
+    def _opened(self) -> _Opened:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+        source: dict[str, Any] = {"revision": self._asked_revision, "trust_remote_code": False}
+        on_gpu = torch.cuda.is_available()
+        with self._explained("tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(self._source, **source)
+        if tokenizer.chat_template is None:
+            raise FactoryError(
+                f"model {self.name}: its tokenizer has no chat template, so prompts cannot be put to it. "
+                "Give an instruction-tuned model, or add a chat_template.jinja to its folder."
+            )
+        with self._explained("weights"):
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                self._source, dtype="auto" if on_gpu else torch.float32, use_safetensors=True, output_loading_info=True, **source
+            )
+        if missing := sorted(loading["missing_keys"]):
+            raise FactoryError(
+                f"model {self.name}: its weights lack {len(missing)} tensors of a language model (such as {missing[0]}). "
+                "Give a causal language model, not a classifier or an unfinished download."
+            )
+        given = model.generation_config.eos_token_id
+        ends = tuple(given) if isinstance(given, list) else (tokenizer.eos_token_id if given is None else given,)
+        if ends == (None,):
+            raise FactoryError(
+                f"model {self.name}: neither its generation_config.json nor its tokenizer names an end token; add eos_token_id."
+            )
+        # What generate() is not told it takes from here; a penalty of the model's own would be sampling that no record names.
+        model.generation_config = GenerationConfig()
+        pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        return _Opened(model.to("cuda" if on_gpu else "cpu").eval(), tokenizer, ends, pad)
+
+    @contextmanager
+    def _explained(self, part: str) -> Iterator[None]:
+        """Quiet while the library loads `part`; what it raises over an unreadable model becomes a FactoryError."""
+        from safetensors import SafetensorError
+        from transformers.utils import logging
+
+        showed_progress = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            yield
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            if Path(self._source).is_dir():
+                advice = f"See that {self._source} is whole: config.json, *.safetensors, tokenizer.json."
+            else:
+                advice = "Where the hub cannot be reached, download the model elsewhere and give its folder."
+            raise FactoryError(f"model {self.name}: its {part} cannot be read: {reason} {advice}") from error
+        finally:
+            if showed_progress:
+                logging.enable_progress_bar()

@@ -1,0 +1,23 @@
+"""Tunes the student on a release in phases, evaluates it on held-out and fresh problems, and decides whether it becomes champion."""
+
+from factory.training.answer import Problem, answer_problems
+from factory.training.evaluate import evaluate_model, make_problems
+from factory.training.phase_folder import TrainedPhase
+from factory.training.promotion import Promotion, decide_promotion
+from factory.training.sft import fingerprint_phase, train_phase
+from factory.training.statistics import Comparison, compare, summarise
+
+__all__ = [
+    "Comparison",
+    "Problem",
+    "Promotion",
+    "TrainedPhase",
+    "answer_problems",
+    "compare",
+    "decide_promotion",
+    "evaluate_model",
+    "fingerprint_phase",
+    "make_problems",
+    "summarise",
+    "train_phase",
+]

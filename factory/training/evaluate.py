@@ -1,0 +1,111 @@
+"""Evaluation: held-out seed examples and fresh verified problems, and which of a model's answers are right."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from factory.faults import FactoryError
+from factory.line import EvaluationSpec
+from factory.problems import WRITERS, write_problem
+from factory.records import ANSWER, record_id
+from factory.reward.duplicates import normalise
+from factory.reward.verifiers import verify
+from factory.training.answer import OnAnswers, Origin, Problem, answer_problems
+
+TRIES_PER_PROBLEM = 50
+"""A writer of few problems may run out of new ones; after so many draws for each that is wanted the leaf has fewer."""
+
+
+def make_problems(seeds: pl.DataFrame, released: pl.DataFrame, per_leaf: int, seed: int) -> list[Problem]:
+    """The evaluation problems of a line, sorted by leaf, origin and id.
+
+    Every holdout example of `seeds` (columns of records.SEED), and `per_leaf` fresh problems for each leaf that names a problem writer
+    and a verifier. A fresh problem is of the writer's evaluation side, and its instruction is in no seed example and in no record of
+    `released` (column instruction). A leaf has fewer where its writer runs out of new ones. The problems of a leaf depend on its own
+    rows, on `released` and on `seed`, not on other leaves.
+    Raises FactoryError for an unknown problem writer.
+    """
+    problems = {problem.problem_id: problem for problem in _holdout_problems(seeds)}
+    known = frozenset(normalise(text) for text in (*released["instruction"].drop_nulls(), *seeds["question"]))
+    writers = seeds.filter(pl.col("problems").is_not_null() & pl.col("verifier").is_not_null())
+    for leaf, language, writer, verifier in writers.select("leaf", "language", "problems", "verifier").unique().sort("leaf").iter_rows():
+        if writer not in WRITERS:
+            near = difflib.get_close_matches(writer, WRITERS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known writers: {', '.join(sorted(WRITERS))}."
+            raise FactoryError(f"leaf {leaf}: no problem writer {writer!r}; {hint} Mend `factory.problems` in the leaf's qna.yaml.")
+        rng = random.Random(f"evaluation/{seed}/{leaf}")
+        for instruction, reference in _write_fresh(writer, per_leaf, known, rng):
+            fresh = _problem(leaf, language, "fresh", instruction, None, reference, verifier)
+            problems[fresh.problem_id] = fresh
+    return sorted(problems.values(), key=lambda problem: (problem.leaf, problem.origin, problem.problem_id))
+
+
+def _holdout_problems(seeds: pl.DataFrame) -> Iterable[Problem]:
+    for row in seeds.filter(pl.col("split") == "holdout").iter_rows(named=True):
+        yield _problem(row["leaf"], row["language"], "holdout", row["question"], row["context"], row["answer"], row["verifier"])
+
+
+def _write_fresh(writer: str, wanted: int, known: frozenset[str], rng: random.Random) -> list[tuple[str, str]]:
+    """New instructions with their right answers; no two ask the same in other words."""
+    fresh: dict[str, tuple[str, str]] = {}
+    for _ in range(wanted * TRIES_PER_PROBLEM):
+        if len(fresh) == wanted:
+            break
+        problem = write_problem(writer, rng, "evaluation")
+        if normalise(problem.instruction) not in known:
+            fresh.setdefault(problem.key, (problem.instruction, problem.response))
+    return list(fresh.values())
+
+
+def _problem(
+    leaf: str, language: str, origin: Origin, instruction: str, context: str | None, reference: str, verifier: str | None
+) -> Problem:
+    content = {"leaf": leaf, "instruction": instruction, "context": context, "reference": reference}
+    return Problem(record_id("problem", content | {"origin": origin}), leaf, language, origin, instruction, context, reference, verifier)
+
+
+def evaluate_model(
+    name: str, model: str | Path, problems: Sequence[Problem], spec: EvaluationSpec, progress: OnAnswers | None = None
+) -> pl.DataFrame:
+    """The answers (records.ANSWER) of `model`, which the frame calls `name`, one row per problem, in the order of `problems`.
+
+    Raises FactoryError where the model cannot be opened or a problem names an unknown verifier.
+    """
+    responses = answer_problems(model, problems, spec.max_new_tokens, spec.batch_size, progress)
+    rows = [
+        {
+            "problem_id": problem.problem_id,
+            "leaf": problem.leaf,
+            "language": problem.language,
+            "origin": problem.origin,
+            "model": name,
+            "instruction": problem.instruction,
+            "context": problem.context,
+            "reference": problem.reference,
+            "response": response,
+            "correct": is_correct(problem, response),
+        }
+        for problem, response in zip(problems, responses, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=ANSWER)
+
+
+def is_correct(problem: Problem, response: str) -> bool:
+    """What the problem's verifier says; the reference's own words where there is none, or it cannot tell.
+
+    Case, white space, the form of characters (Unicode NFKC) and a final full stop make no difference to the words.
+    """
+    if problem.verifier is not None:
+        right = verify(problem.verifier, problem.instruction, response).right
+        if right is not None:
+            return right
+    return _words(response) == _words(problem.reference)
+
+
+def _words(text: str) -> str:
+    return normalise(text).removesuffix(".").rstrip()

@@ -1,0 +1,59 @@
+"""Greedy answers in batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_student import CONTEXT_TOKENS, save_student, write_records
+
+from factory.training import Problem, answer_problems
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With weights so far apart that different prompts get different answers."""
+    return save_student(tmp_path_factory.mktemp("talkative"), spread=0.5)
+
+
+def make_problem(number: int, instruction: str, context: str | None = None) -> Problem:
+    return Problem(f"p{number:03}", "leaf", "en", "fresh", instruction, context, "reference", None)
+
+
+def problems() -> list[Problem]:
+    return [
+        make_problem(number, instruction, context)
+        for number, (instruction, context) in enumerate(write_records(20, seed=3).select("instruction", "context").iter_rows())
+    ]
+
+
+def test_answers_do_not_depend_on_order_or_batch(student: Path) -> None:
+    asked = problems()
+    answers = answer_problems(student, asked, max_new_tokens=12, batch_size=6)
+    assert answers == answer_problems(str(student), asked, max_new_tokens=12, batch_size=1)
+    assert answers[::-1] == answer_problems(student, asked[::-1], max_new_tokens=12, batch_size=6)
+    assert len(set(answers)) > 1
+
+
+def test_more_tokens_only_lengthen_an_answer(student: Path) -> None:
+    asked = problems()
+    short, long = (answer_problems(student, asked, max_new_tokens=most, batch_size=20) for most in (4, 12))
+    assert all(after.startswith(before) for before, after in zip(short, long, strict=True))
+    assert short != long
+
+
+def test_problem_without_room_for_an_answer_gets_the_empty_one(student: Path) -> None:
+    asked = [make_problem(1, "apple " * CONTEXT_TOKENS), make_problem(2, "What is 2 + 2?")]
+    crowded, answered = answer_problems(student, asked, max_new_tokens=8, batch_size=2)
+    assert crowded == ""
+    assert answered != ""
+
+
+def test_progress_ends_at_all_problems(student: Path) -> None:
+    told: list[tuple[int, int]] = []
+    answer_problems(student, problems(), 2, 8, lambda done, total: told.append((done, total)))
+    assert told == [(8, 20), (16, 20), (20, 20)]
+
+
+def test_no_problems_open_no_model() -> None:
+    assert answer_problems("pico-absent", [], 8, 8) == []

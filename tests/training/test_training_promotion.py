@@ -1,0 +1,48 @@
+"""A tuned student becomes champion only by beating its rival."""
+
+from __future__ import annotations
+
+import pytest
+from test_training_statistics import make_answers
+
+from factory.faults import FactoryError
+from factory.training import decide_promotion
+
+WEAK, MIDDLE, STRONG = [1] * 10 + [0] * 90, [1] * 50 + [0] * 50, [1] * 80 + [0] * 20
+
+
+def test_clear_winner_is_promoted() -> None:
+    promotion = decide_promotion(make_answers({"base": WEAK, "tuned": STRONG}), champion_present=False)
+    assert promotion.promote
+    assert promotion.comparison.b == "base"
+    assert promotion.comparison.low > 0
+    assert promotion.reason.startswith("Promoted: on 100 problems the tuned student is right on 80.0% and the base on 10.0%")
+
+
+def test_champion_is_the_rival_where_there_is_one() -> None:
+    answers = make_answers({"base": WEAK, "champion": STRONG, "tuned": MIDDLE})
+    refused = decide_promotion(answers, champion_present=True)
+    assert not refused.promote
+    assert refused.comparison.b == "champion"
+    assert "the champion stays" in refused.reason
+    assert decide_promotion(answers, champion_present=False).promote
+
+
+def test_lead_within_chance_is_not_enough() -> None:
+    ahead = [1] * 52 + [0] * 48
+    shifted = [0, 1] * 50
+    promotion = decide_promotion(make_answers({"base": shifted, "tuned": ahead}), champion_present=False)
+    assert promotion.comparison.difference > 0
+    assert promotion.comparison.low < 0
+    assert not promotion.promote
+    assert promotion.reason.endswith("so the interval does not lie wholly above 0.")
+    assert "\n" not in promotion.reason
+
+
+def test_equal_students_do_not_replace_each_other() -> None:
+    assert not decide_promotion(make_answers({"champion": MIDDLE, "tuned": MIDDLE}), champion_present=True).promote
+
+
+def test_champion_must_have_answered() -> None:
+    with pytest.raises(FactoryError, match="cannot be compared"):
+        decide_promotion(make_answers({"base": WEAK, "tuned": STRONG}), champion_present=True)

@@ -1,0 +1,60 @@
+"""A tiny student with random weights, and records to tune it on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import polars as pl
+import torch
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from factory.pico.tokenizer import train_tokenizer
+from factory.problems import write_problem
+
+CONTEXT_TOKENS = 128
+COLUMNS = ("record_id", "leaf", "instruction", "context", "response")
+
+
+def make_records(rows: list[tuple[str, str | None, str]]) -> pl.DataFrame:
+    """Records of (instruction, context, response)."""
+    data = [(f"r{index:04}", "leaves/any", *row) for index, row in enumerate(rows)]
+    return pl.DataFrame(data, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+
+
+def write_records(count: int, seed: int = 0) -> pl.DataFrame:
+    """Records of three leaves, one of them grounded."""
+    rng = random.Random(seed)
+    rows: list[tuple[str, str | None, str]] = []
+    for index in range(count):
+        name = ("addition", "reverse_words", "sort_words")[index % 3]
+        problem = write_problem(name, rng, "pretraining")
+        rows.append((problem.instruction, "Apples grow on trees." if name == "sort_words" else None, problem.response))
+    return make_records(rows)
+
+
+def save_student(folder: Path, hidden: int = 16, dropout: float = 0.0, spread: float = 0.02) -> Path:
+    """A Llama of one layer with random weights of standard deviation `spread`, and a tokenizer of the pico kind."""
+    texts = [text for row in write_records(60, seed=9).iter_rows() for text in row[2:] if text]
+    tokenizer = train_tokenizer(texts)
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=hidden,
+            intermediate_size=2 * hidden,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=CONTEXT_TOKENS,
+            tie_word_embeddings=True,
+            initializer_range=spread,
+            attention_dropout=dropout,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

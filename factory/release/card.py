@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Any
 
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from ruamel.yaml import YAML
 
 from factory.release.contents import Contents
 from factory.release.facts import Facts, Row, gather_facts
@@ -57,11 +56,7 @@ def write_front_matter(facts: Facts) -> str:
         "tags": ["synthetic", "data-factory"],
         "configs": [{"config_name": "default", "data_files": "data.parquet"}],  # one file format a dataset: the hub reads no two
     }
-    yaml = YAML()
-    yaml.default_flow_style = False
-    stream = io.StringIO()
-    yaml.dump(metadata, stream)
-    return stream.getvalue()
+    return str(yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True))
 
 
 def embed_svg(svg: bytes, name: str, title: str) -> Markup:

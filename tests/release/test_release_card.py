@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_line import MODELS, MadeUpLine
 from markdown_it import MarkdownIt
-from ruamel.yaml import YAML
 
 from factory.release.card import escape_markdown, fence_markdown, render_html, render_markdown, write_front_matter
 from factory.release.contents import Contents, arrange_contents
@@ -108,7 +108,7 @@ def test_a_hostile_record_is_only_text_on_the_page(poisoned: Contents, release: 
 def test_a_hostile_record_breaks_no_table_and_no_block_of_the_markdown(poisoned: Contents) -> None:
     markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     _, front, body = render_markdown(poisoned).split("---\n", 2)
-    assert YAML(typ="safe").load(front)["tags"] == ["synthetic", "data-factory"]
+    assert yaml.safe_load(front)["tags"] == ["synthetic", "data-factory"]
     tokens = markdown.parse(body)
     inline = [child for token in tokens for child in token.children or []]
     assert not [token for token in [*tokens, *inline] if token.type in ("html_block", "html_inline", "link_open", "s_open")]
@@ -179,7 +179,7 @@ def test_the_folder_and_the_chat_lines_open_as_the_card_says(release: Release, t
 def test_size_category_and_languages_follow_the_hub(made_up: MadeUpLine) -> None:
     facts = gather_facts(arrange(made_up))
     for records, name in ((999, "n<1K"), (1000, "1K<n<10K"), (2_000_000, "1M<n<10M"), (10**8, "n>10M")):
-        told = YAML(typ="safe").load(write_front_matter(replace(facts, records=records, languages={"pt-BR": 1, "pt": 2})))
+        told = yaml.safe_load(write_front_matter(replace(facts, records=records, languages={"pt-BR": 1, "pt": 2})))
         assert told["size_categories"] == [name] and told["language"] == ["pt"]
 
 

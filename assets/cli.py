@@ -1,0 +1,205 @@
+"""The command line `factory`."""
+
+import os
+import sys
+import warnings
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from factory.faults import FactoryError
+
+OK, FAILED, BAD_INPUT, BUSY, STOPPED = 0, 1, 2, 3, 130
+EXIT_CODES = (
+    "Exit codes: 0 done · 1 the line failed (a gate, a leaf, a fault) · 2 bad input or usage · 3 another run holds the line · 130 stopped."
+)
+DEFAULT_LINE = "bundled"
+
+app = typer.Typer(
+    name="factory",
+    help="A production line for training data: seed examples in, a checked dataset and a tuned student out.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+pico = typer.Typer(help="The bundled model family.", no_args_is_help=True)
+app.add_typer(pico, name="pico")
+
+LineName = Annotated[str, typer.Argument(metavar="LINE", help="Name of a line in lines/, or the path of its YAML file.")]
+
+
+@app.callback()
+def prepare(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and Dagster's own log.")] = False) -> None:
+    """Sets the environment up before any library is loaded."""
+    from resources.home import find_home, prepare_environment
+
+    os.environ["FACTORY_DEBUG"] = "1" if debug else ""
+    if not debug:
+        warnings.simplefilter("ignore")
+    prepare_environment(find_home())
+
+
+@app.command(epilog=EXIT_CODES)
+def run(
+    line: LineName = DEFAULT_LINE,
+    leaf: Annotated[list[str] | None, typer.Option(help="Make only this leaf, up to the verdict; may be given several times.")] = None,
+    refresh: Annotated[
+        bool, typer.Option(help="Make every frame anew; the teacher is still asked only for what it was never asked.")
+    ] = False,
+) -> None:
+    """Make a line: seeds, generation, reward, validation, release, training. What has not changed is reused."""
+    from assets.console import OUT
+    from assets.run import open_line, run_line
+    from assets.story import tell_run
+    from resources.home import find_home
+
+    opened = open_line(line)
+    log_level = "INFO" if os.environ["FACTORY_DEBUG"] else "CRITICAL"
+    ended = run_line(find_home(), opened, leaf or [], refresh=refresh, log_level=log_level)
+    for told in tell_run(find_home(), opened, ended.survey):
+        OUT.print(told, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def status(line: LineName = DEFAULT_LINE) -> None:
+    """Show what a line has stored, when it was made, and its last runs."""
+    from assets.console import OUT
+    from assets.run import open_line
+    from assets.seeds import read_seeds, survey_taxonomy
+    from assets.story import draw_status
+    from resources.home import find_home, prepare_stores
+
+    opened = open_line(line)
+    prepare_stores(find_home())
+    for part in draw_status(find_home(), opened, survey_taxonomy(opened, read_seeds(opened))):
+        OUT.print(part, highlight=False)
+
+
+@app.command()
+def trace(record_id: Annotated[str, typer.Argument(metavar="RECORD_ID", help="A record's id, or its first digits.")]) -> None:
+    """Walk a record back to its seeds, prompt, teacher and scores, and forward to the releases and models that hold it."""
+    from assets.console import OUT
+    from assets.story import trace as trace_record
+    from factory.release.trace_view import draw_trace
+    from resources.home import find_home, prepare_stores
+
+    prepare_stores(find_home())
+    OUT.print(draw_trace(trace_record(find_home(), record_id)))
+
+
+@app.command(epilog=EXIT_CODES)
+def lint(
+    taxonomy: Annotated[
+        Path | None, typer.Argument(metavar="[TAXONOMY]", help="Folder of a taxonomy; else that of the bundled line.")
+    ] = None,
+) -> None:
+    """Name every fault of a taxonomy, with file and line; ends with the number of leaves and of faults."""
+    from assets.console import OUT
+    from assets.run import open_line
+    from factory.problems import WRITERS
+    from factory.reward.verifiers import VERIFIERS
+    from factory.seeds.taxonomy import read_taxonomy
+
+    read = read_taxonomy(taxonomy or open_line(DEFAULT_LINE).seeds.taxonomy, verifiers=VERIFIERS, problems=WRITERS)
+    for said in (*read.notices, *map(str, read.faults)):
+        OUT.print(said, markup=False, highlight=False, soft_wrap=True)
+    OUT.print(f"{len(read.leaves)} leaves, {len(read.faults)} faults", highlight=False)
+    raise typer.Exit(FAILED if read.faults else OK)
+
+
+@app.command(epilog=EXIT_CODES)
+def report(
+    line: LineName = DEFAULT_LINE,
+    browser: Annotated[bool, typer.Option("--open", help="Open the card in a browser.")] = False,
+) -> None:
+    """Show where the latest data card lies, and the gate table."""
+    from assets.console import OUT
+    from assets.run import open_line
+    from assets.story import draw_gates, find_card, open_shelf
+    from resources.home import find_home, prepare_stores
+
+    name = open_line(line).name
+    prepare_stores(find_home())
+    gates, card = open_shelf(find_home(), name).frame("gates"), find_card(find_home(), name)
+    if gates is None:
+        raise FactoryError(f"Line {name} has no gate table yet: `factory run {line}` makes one.")
+    OUT.print(draw_gates(gates))
+    OUT.print(
+        f"card: {card}" if card else "No release yet: a gate failed, or the run did not come so far.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if browser and card:
+        webbrowser.open(card.as_uri())
+
+
+@app.command(epilog=EXIT_CODES)
+def ui(
+    dagster_port: Annotated[int, typer.Option(help="Port of Dagster's pages.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's pages.")] = 5000,
+    cards_port: Annotated[int, typer.Option(help="Port of the data cards.")] = 5001,
+) -> None:
+    """Serve Dagster, MLflow and the data cards on this machine's loopback, until Ctrl-C."""
+    from assets.servers import Ports, serve
+    from resources.home import find_home
+
+    serve(find_home(), Ports(dagster_port, mlflow_port, cards_port))
+
+
+@pico.command("pretrain")
+def pretrain(
+    out: Annotated[Path, typer.Option(help="Folder for the models, one folder each.")] = Path("weights"),
+    taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy whose examples are kept out of the text; else the bundled one.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only this model; may be given several times.")] = None,
+) -> None:
+    """Make the bundled models from random weights by their recipe. Takes hours on a CPU."""
+    from assets.console import OUT
+    from factory.pico.family import pretrain as pretrain_family
+    from factory.pico.models import PICO_MODELS
+    from resources.home import project_folder
+
+    unknown = sorted(set(model or []) - set(PICO_MODELS))
+    if unknown:
+        raise FactoryError(f"There is no pico model {unknown[0]!r}; there are {', '.join(PICO_MODELS)}.")
+    pretrain_family(out, taxonomy or project_folder() / "taxonomy", model or PICO_MODELS, lambda said: OUT.print(said, markup=False))
+
+
+def main() -> None:
+    """Runs the command line; an error is one paragraph and an exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(["--debug", *arguments] if debug else arguments)
+    except Exception as error:  # the boundary: past it there is only the person
+        if debug:
+            raise
+        sys.exit(_explain(*_classify(error)))
+
+
+def _classify(error: Exception) -> tuple[str, int]:
+    from assets.run import RunFailedError, RunStoppedError
+    from resources.lock import LineBusyError
+
+    if isinstance(error, RunStoppedError):
+        return str(error), STOPPED
+    if isinstance(error, LineBusyError):
+        return str(error), BUSY
+    if isinstance(error, RunFailedError):
+        return str(error), FAILED
+    if isinstance(error, FactoryError):
+        return str(error), BAD_INPUT
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}. Mend that and run again; what was made is stored.", FAILED
+    return f"{type(error).__name__}: {error} (unexpected; --debug shows where)", FAILED
+
+
+def _explain(text: str, code: int) -> int:
+    from assets.console import ERR
+
+    ERR.print(text, style="red" if code != STOPPED else "", markup=False, highlight=False, soft_wrap=True)
+    return code

@@ -1,0 +1,107 @@
+"""Release: the published dataset of a line whose gates passed."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import check_frame, specify_checks
+from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.pages import show_floats, show_kept, show_plot, show_table
+from assets.validation import join_verdicts
+from factory.line import Line
+from factory.release.writer import publish_release
+from factory.reward.funnel import count_funnel
+from resources.home import find_home
+from resources.keeper import Keeper, Made, take_fingerprint
+
+RELEASE = {"line": pl.String, "version": pl.String, "folder": pl.String, "digest": pl.String, "records": pl.Int64, "tokens": pl.Int64}
+"""Columns of the one row that says what was published."""
+CARD = "card.html"
+
+
+def build_release(line: Line) -> list[dg.AssetsDefinition]:
+    """The asset `dataset_release`."""
+    key = asset_key(line, "dataset_release")
+
+    @line_asset(
+        line,
+        "dataset_release",
+        "release",
+        RELEASE,
+        "The published dataset: Parquet and chat JSONL with manifest, checksums and data card, in a folder that never changes.",
+        ins=read_assets(line, "accepted", "rejected", "seed_examples", "gates"),
+        check_specs=specify_checks(key),
+    )
+    def dataset_release(
+        config: Remake,
+        keeper: Keeper,
+        accepted: pl.DataFrame,
+        rejected: pl.DataFrame,
+        seed_examples: pl.DataFrame,
+        gates: pl.DataFrame,
+    ) -> Outcome:
+        verdicts = join_verdicts(accepted, rejected)
+        funnel = count_funnel(verdicts)
+        models = _name_models(verdicts)
+        keeper.progress.start("dataset_release", 1)
+
+        def publish() -> Made:
+            release = publish_release(find_home().releases, line, accepted, seed_examples, funnel, gates, verdicts, models=models)
+            row = {name: getattr(release, name) for name in RELEASE} | {"folder": str(release.folder)}
+            return Made(pl.DataFrame([row], schema=RELEASE))
+
+        sections = {"name", "description", "seed", "seeds", "generation", "reward", "validation"}
+        settings = line.model_dump(mode="json", include=sections) | {"models": models, "root": str(find_home().releases)}
+        kept = keeper.keep(
+            key,
+            None,
+            take_fingerprint(["release"], settings, [accepted, rejected, seed_examples.drop("source"), gates]),
+            publish,
+            refresh=config.refresh,
+            sound=lambda frame: Path(frame["folder"][0]).is_dir(),
+        )
+        records = read_records(kept.frame)
+        shown = show_kept(kept) | _show_release(kept.frame, records)
+        return Outcome(metadata=shown | {"plot": _plot(funnel)}, check_results=check_frame(key, records))
+
+    return [dataset_release]
+
+
+def read_records(release: pl.DataFrame) -> pl.DataFrame:
+    """The records of a published release, from its own file."""
+    return pl.read_parquet(Path(release["folder"][0]) / "data.parquet")
+
+
+def card_url(folder: str) -> str:
+    """The page of a release's card where `factory ui` serves the cards, which stands at $FACTORY_CARDS_URL."""
+    server = os.environ.get("FACTORY_CARDS_URL", "http://127.0.0.1:5001")
+    return f"{server}/{Path(folder).parent.name}/{Path(folder).name}/{CARD}"
+
+
+def _name_models(verdicts: pl.DataFrame) -> dict[str, str]:
+    """The models that wrote and scored the records, as the records name them."""
+    named = {"teacher": verdicts["teacher"], "reward": verdicts["reward_model"]}
+    return {role: ", ".join(names) for role, column in named.items() if (names := column.drop_nulls().unique().sort().to_list())}
+
+
+def _show_release(release: pl.DataFrame, records: pl.DataFrame) -> dict[str, Any]:
+    row = release.row(0, named=True)
+    return {
+        "dagster/row_count": records.height,
+        "dagster/uri": row["folder"],
+        "version": row["version"],
+        "digest": row["digest"],
+        "card": dg.MetadataValue.url(card_url(row["folder"])),
+        "card_file": dg.MetadataValue.path(str(Path(row["folder"]) / CARD)),
+        "sample": show_table(records, ["leaf", "instruction", "response"]),
+        **show_floats({"records": row["records"], "tokens": row["tokens"]}),
+    }
+
+
+def _plot(funnel: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    from factory.release.plots import plot_funnel
+
+    return show_plot(plot_funnel(funnel), "funnel")

@@ -1,0 +1,119 @@
+"""Reward: scores for every candidate, and one verdict over the whole line."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.checks import check_frame, specify_checks
+from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets, specify_asset
+from assets.leaves import make_leaves
+from assets.pages import show_floats, show_kept, show_plot, show_table
+from factory.line import Line
+from factory.pico.models import model_revision
+from factory.records import SCORED, VERDICT
+from factory.reward.funnel import count_funnel, hints
+from factory.reward.score import score_candidates
+from factory.reward.verdict import decide_verdicts
+from resources.keeper import Keeper, Made, take_fingerprint
+from resources.models import Models
+
+DECIDED = {
+    "accepted": "Candidates that are right, good enough and no copy of anything: what a release holds.",
+    "rejected": "Candidates that were refused, each with the first reason why; nothing is lost.",
+}
+
+
+def build_reward(line: Line) -> list[dg.AssetsDefinition]:
+    """The assets `scored`, `accepted` and `rejected`."""
+    spec = line.reward
+    accepted_key, rejected_key = asset_key(line, "accepted"), asset_key(line, "rejected")
+
+    @line_asset(
+        line,
+        "scored",
+        "reward",
+        SCORED,
+        "Candidates with what judges them: the leaf's verifier where it names one, the reward model where it does not.",
+        by_leaf=True,
+        ins=read_assets(line, "candidates"),
+    )
+    def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
+        judge = f"{spec.model}@{model_revision(spec.model)}"
+        make_leaves(
+            context,
+            keeper,
+            lambda leaf: take_fingerprint(["reward"], [judge], [candidates.filter(leaf=leaf)]),
+            lambda leaf: score_candidates(candidates.filter(leaf=leaf), lambda: models.reward(spec)),
+            _show_scores,
+            refresh=config.refresh,
+        )
+        return Outcome()
+
+    @dg.multi_asset(
+        name=f"{line.name}__verdicts",
+        specs=[
+            specify_asset(line, name, "reward", VERDICT, description, ("scored", "seed_examples")) for name, description in DECIDED.items()
+        ],
+        check_specs=specify_checks(accepted_key),
+        ins=read_assets(line, "scored", "seed_examples"),
+    )
+    def verdicts(
+        context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, scored: pl.DataFrame, seed_examples: pl.DataFrame
+    ) -> Iterator[Outcome]:
+        seeds = seed_examples.drop("source")
+        fingerprint = take_fingerprint(["reward"], spec.model_dump(exclude={"model", "batch_size"}), [scored, seeds])
+        keeper.progress.start("verdicts", 2)
+        decided: list[pl.DataFrame] = []
+
+        def decide(verdict: str) -> Made:
+            if not decided:
+                decided.append(decide_verdicts(scored, seed_examples, spec))
+            return Made(decided[0].filter(verdict=verdict))
+
+        accepted = keeper.keep(accepted_key, None, fingerprint, lambda: decide("accepted"), refresh=config.refresh)
+        rejected = keeper.keep(rejected_key, None, fingerprint, lambda: decide("rejected"), refresh=config.refresh)
+        funnel = count_funnel(pl.concat([accepted.frame, rejected.frame]))
+        yield Outcome(
+            asset_key=accepted_key,
+            metadata=show_kept(accepted)
+            | _show_funnel(funnel)
+            | {"sample": show_table(accepted.frame, ["leaf", "instruction", "response"])},
+            check_results=check_frame(accepted_key, accepted.frame),
+        )
+        yield Outcome(asset_key=rejected_key, metadata=show_kept(rejected) | _show_refusals(rejected.frame))
+
+    return [scored, verdicts]
+
+
+def _show_scores(frame: pl.DataFrame) -> dict[str, Any]:
+    means = frame.select(
+        right_share=pl.col("verified").cast(pl.Float64).mean(), mean_reward=pl.mean("reward"), mean_goodness=pl.mean("goodness")
+    )
+    sample = show_table(frame, ["instruction", "response", "verified", "verifier_note", "reward"])
+    return {"sample": sample, **show_floats(means.row(0, named=True))}
+
+
+def _show_funnel(funnel: pl.DataFrame) -> dict[str, Any]:
+    from factory.release.plots import plot_funnel
+
+    advice = "\n".join(f"- {hint}" for hint in hints(funnel)) or "Every leaf comes through."
+    return {
+        "acceptance": int(funnel["accepted"].sum()) / max(int(funnel["asked"].sum()), 1),
+        "funnel": show_table(funnel, funnel.columns, rows=funnel.height),
+        "plot": show_plot(plot_funnel(funnel), "funnel"),
+        "hints": dg.MetadataValue.md(advice),
+    }
+
+
+def _show_refusals(frame: pl.DataFrame) -> dict[str, Any]:
+    from factory.release.plots import plot_reasons
+
+    reasons = frame.group_by("reason").len("records").sort("records", "reason", descending=[True, False])
+    sample = frame.sort("record_id").group_by("reason", maintain_order=True).head(2)
+    return {
+        "reasons": show_table(reasons, ["reason", "records"], rows=reasons.height),
+        "plot": show_plot(plot_reasons(frame), "reasons"),
+        "sample": show_table(sample, ["reason", "leaf", "instruction", "response", "verifier_note"], rows=20),
+    }

@@ -1,0 +1,183 @@
+"""Runs a line from the command line: looked over first, one run at a time, in this process, with every failure in plain words."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.events import DagsterEvent, DagsterEventType
+
+from assets.automation import range_tags
+from assets.console import ConsoleProgress
+from assets.definitions import build_definitions, build_resources, lines_folder
+from assets.layout import asset_key, leaves_name
+from assets.leaves import STOPPED
+from assets.seeds import Survey, sync_leaves
+from factory.faults import FactoryError
+from factory.line import Line, load_line
+from factory.records import METRIC, empty
+from resources.home import Home, open_instance, prepare_stores
+from resources.lock import LINE_TAG, hold_line
+
+LEAF_ASSETS = ("seed_examples", "seed_documents", "candidates", "scored")
+VERDICT_ASSETS = ("accepted", "rejected")
+
+
+class RunFailedError(FactoryError):
+    """The run ended without success; the text says why."""
+
+
+class RunStoppedError(FactoryError):
+    """The run was told to stop."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that ended well."""
+
+    survey: Survey
+    run_ids: tuple[str, ...]
+
+
+def open_line(name_or_file: str) -> Line:
+    """The line of that name in the folder of lines, or the one in a file. Raises FactoryError where there is none, or with its faults."""
+    file = Path(name_or_file)
+    if not (file.suffix in {".yaml", ".yml"} or "/" in name_or_file):
+        file = lines_folder() / f"{name_or_file}.yaml"
+    if not file.is_file():
+        known = sorted(each.stem for each in lines_folder().glob("*.yaml"))
+        near = difflib.get_close_matches(name_or_file, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else f" Known lines: {', '.join(known) or 'none'}."
+        raise FactoryError(f"There is no line {name_or_file!r}: no file {file}.{hint}")
+    return load_line(file)
+
+
+def preview_line(line: Line) -> None:
+    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher."""
+    from factory.generation.flows import load_flow
+    from factory.generation.teacher import LocalTeacher
+    from factory.validation.gates import decide_gates
+
+    for flow in (line.generation.freeform_flow, line.generation.grounded_flow):
+        load_flow(flow)
+    decide_gates(empty(METRIC), line.validation)
+    LocalTeacher(line.generation.teacher.model, line.generation.teacher.revision)
+
+
+def run_line(home: Home, line: Line, leaves: Sequence[str] = (), *, refresh: bool = False, log_level: str = "CRITICAL") -> Ended:
+    """Makes the whole line, or with `leaves` those leaves up to the verdict.
+
+    Everything that can be seen beforehand is looked over before a teacher is asked.
+    Raises LineBusyError where another process runs the line, FactoryError for bad input, RunFailedError with every reason otherwise.
+    """
+    preview_line(line)
+    prepare_stores(home)
+    with hold_line(home, line.name), open_instance(home) as instance:
+        survey = sync_leaves(instance, line)
+        known = list(instance.get_dynamic_partitions(leaves_name(line)))
+        if not known:
+            raise FactoryError("No leaf of the taxonomy can be made:\n" + "\n".join(f"  {fault}" for fault in survey.faults))
+        job = build_definitions([line], build_resources(home, ConsoleProgress())).resolve_job_def(line.name)
+        run_ids = []
+        for part in _plan(line, known, _choose(known, leaves, survey)):
+            try:
+                result = job.execute_in_process(
+                    instance=instance,
+                    run_config=_configure(job, part, refresh=refresh, log_level=log_level),
+                    tags=part.tags | {LINE_TAG: line.name},
+                    asset_selection=part.assets,
+                    raise_on_error=False,
+                )
+            except dg.DagsterExecutionInterruptedError:
+                raise RunStoppedError(STOPPED) from None
+            run_ids.append(result.run_id)
+            if not result.success:
+                reasons = explain_failures(result.all_events)
+                if STOPPED in reasons:
+                    raise RunStoppedError(STOPPED)
+                raise RunFailedError("\n".join(reasons))
+        return Ended(survey, tuple(run_ids))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One Dagster run of a plan. No `assets` means the whole job."""
+
+    tags: dict[str, str]
+    assets: list[dg.AssetKey] | None = None
+
+
+def _choose(known: Sequence[str], asked: Sequence[str], survey: Survey) -> list[str]:
+    """The asked leaves in the order of the partitions; FactoryError for one that there is not."""
+    for leaf in asked:
+        if leaf in known:
+            continue
+        if broken := [fault for fault in survey.faults if f"{leaf}/" in fault]:
+            raise FactoryError(f"Leaf {leaf} is broken: {'; '.join(broken)}")
+        near = difflib.get_close_matches(leaf, known, n=1)
+        raise FactoryError(f"There is no leaf {leaf!r}.{f' Did you mean {near[0]!r}?' if near else ''} `factory status` lists them.")
+    return [leaf for leaf in known if leaf in asked]
+
+
+def _plan(line: Line, known: list[str], chosen: list[str]) -> Iterator[_Part]:
+    """One run over everything; or one for each row of chosen neighbours (a range is all that Dagster knows), then the verdict."""
+    if not chosen:
+        yield _Part(range_tags(known))
+        return
+    leaf_assets = [asset_key(line, name) for name in LEAF_ASSETS]
+    for neighbours in group_neighbours(known, chosen):
+        yield _Part(range_tags(neighbours), leaf_assets)
+    yield _Part({}, [asset_key(line, name) for name in VERDICT_ASSETS])
+
+
+def group_neighbours(known: Sequence[str], chosen: Sequence[str]) -> list[list[str]]:
+    """`chosen`, in the order of `known`, cut where one of `known` lies between two."""
+    groups: list[list[str]] = []
+    for place, leaf in enumerate(known):
+        if leaf not in chosen:
+            continue
+        if groups and place and groups[-1][-1] == known[place - 1]:
+            groups[-1].append(leaf)
+        else:
+            groups.append([leaf])
+    return groups
+
+
+def _configure(job: dg.JobDefinition, part: _Part, *, refresh: bool, log_level: str) -> dict[str, Any]:
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": log_level}}}}
+    if refresh:
+        keys = part.assets or job.asset_layer.executable_asset_keys
+        nodes = {job.asset_layer.get(key).assets_def.op for key in keys}
+        config["ops"] = {node.name: {"config": {"refresh": True}} for node in nodes if node.has_config_field}
+    return config
+
+
+def explain_failures(events: Iterable[DagsterEvent]) -> list[str]:
+    """Why a run failed, a paragraph each: failed checks by name, what the engine said, or the unexpected error with its step."""
+    checks, reasons = [], []
+    for event in events:
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
+                checks.append(f"{found.asset_key.path[-1]}, check {found.check_name}: {found.description}")
+        elif event.event_type == DagsterEventType.STEP_FAILURE:
+            failure = event.step_failure_data
+            said = failure.user_failure_data.description if failure.user_failure_data else None
+            reasons.append(said or _explain_error(str(event.step_key), failure.error))
+        elif event.event_type == DagsterEventType.RUN_FAILURE and not reasons:
+            reasons.append(_explain_error("the run", event.job_failure_data.error))
+    return [*checks, *(reason for reason in reasons if reason)] or ["The run failed; `factory ui` shows its log."]
+
+
+def _explain_error(step: str, error: Any) -> str:
+    """The innermost cause. A failed blocking check says nothing that the check itself has not said."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None or error.cls_name == "DagsterAssetCheckFailedError":
+        return ""
+    told = str(error.message).strip()
+    if error.cls_name in {"FactoryError", "InputFaults", "LineBusyError"}:
+        return told.partition(": ")[2] or told
+    return f"{step.rpartition('__')[2] or step} failed unexpectedly: {told} (`factory ui` shows the whole log; --debug prints it here)"

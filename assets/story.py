@@ -1,0 +1,225 @@
+"""What a run left behind, for the terminal: the summary, the state of a line, its gates, a record's trace."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from rich.markup import escape
+from rich.table import Table
+
+from assets.layout import asset_key, leaves_name
+from assets.release import CARD
+from assets.seeds import Survey
+from assets.training import find_champion, student_name
+from factory.faults import FactoryError
+from factory.line import Line
+from factory.release.manifest import find_releases
+from factory.release.trace import Trace, trace_record
+from factory.reward.funnel import count_funnel, hints
+from factory.training import summarise
+from factory.training.statistics import ALL
+from factory.validation.gates import failed_gates
+from resources.home import Home, open_instance
+from resources.lock import LINE_TAG, LineLock
+from resources.store import FrameStore
+
+LEAF_FRAMES = ("seed_examples", "seed_documents", "candidates", "scored")
+LINE_FRAMES = ("accepted", "rejected", "fidelity", "privacy", "fairness", "collapse", "gates", "dataset_release")
+MOST_HINTS = 5
+MOST_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The stored frames of one line. `leaves` are those that the line has now."""
+
+    home: Home
+    line: str
+    leaves: tuple[str, ...]
+
+    def frame(self, name: str) -> pl.DataFrame | None:
+        """A stored frame, of all leaves where it has leaves; None where nothing is stored."""
+        store, key = open_store(self.home), dg.AssetKey([self.line, name])
+        return store.read_leaves(key, self.leaves) if name in LEAF_FRAMES else store.read(key, None)
+
+    def facts(self, name: str) -> dict[str, str]:
+        """The facts of a stored whole-line frame."""
+        stamp = open_store(self.home).stamp(dg.AssetKey([self.line, name]), None)
+        return stamp.facts if stamp else {}
+
+    def stored_leaves(self, name: str) -> int:
+        """How many of the leaves are stored."""
+        store, key = open_store(self.home), dg.AssetKey([self.line, name])
+        return sum(store.stamp(key, leaf) is not None for leaf in self.leaves)
+
+
+def open_store(home: Home) -> FrameStore:
+    """The frame store, outside of a run."""
+    return FrameStore(root=home.frames, lock=LineLock(home=str(home.root)))
+
+
+def open_shelf(home: Home, line: str) -> Shelf:
+    """The frames of a line, of the leaves that Dagster knows."""
+    with open_instance(home) as instance:
+        return Shelf(home, line, tuple(instance.get_dynamic_partitions(f"{line}_leaves")))
+
+
+def tell_run(home: Home, line: Line, survey: Survey) -> Iterator[str]:
+    """The summary of a run in lines of rich's markup: seeds, what was accepted and why not, gates, accuracy, where all lies, what next."""
+    shelf = open_shelf(home, line.name)
+    rows = [*_tell_data(shelf), *_tell_gates(shelf), *_tell_release(shelf), *_tell_training(shelf, line)]
+    width = max(len(name) for name, _ in rows)
+    yield f"\n[bold]{line.name}[/bold]"
+    for name, told in rows:
+        yield f"  [cyan]{name:<{width}}[/cyan]  {told}"
+    yield from _tell_faults(survey)
+    yield from _tell_next(shelf)
+
+
+def _tell_data(shelf: Shelf) -> Iterator[tuple[str, str]]:
+    seeds, accepted, rejected = shelf.frame("seed_examples"), shelf.frame("accepted"), shelf.frame("rejected")
+    if seeds is not None:
+        held = seeds.filter(split="holdout").height
+        yield "seeds", f"{len(shelf.leaves)} leaves, {seeds.height} examples: {seeds.height - held} shown to the teacher, {held} held out"
+    if accepted is None or rejected is None:
+        return
+    total = accepted.height + rejected.height
+    yield "candidates", f"{total:,}"
+    yield "accepted", f"{accepted.height:,} ({accepted.height / max(total, 1):.0%})"
+    reasons = rejected.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    yield "refused", ", ".join(f"{reason} {count:,}" for reason, count in reasons.iter_rows()) or "nothing"
+    advice = hints(count_funnel(pl.concat([accepted, rejected])))
+    for hint in advice[:MOST_HINTS]:
+        yield "", f"[yellow]{escape(hint)}[/yellow]"
+    if len(advice) > MOST_HINTS:
+        yield "", f"[yellow]… and {len(advice) - MOST_HINTS} more leaves; the page of `accepted` in `factory ui` lists them[/yellow]"
+
+
+def _tell_gates(shelf: Shelf) -> Iterator[tuple[str, str]]:
+    gates = shelf.frame("gates")
+    if gates is None:
+        return
+    decided = gates.filter(pl.col("threshold").is_not_null())
+    failed, waived = failed_gates(gates).height, int(decided["waived_by"].count())
+    passed = decided.height - failed - waived
+    yield (
+        "gates",
+        f"{passed} of {decided.height} passed" + (f", {waived} waived" if waived else "") + (f", {failed} failed" if failed else ""),
+    )
+
+
+def _tell_release(shelf: Shelf) -> Iterator[tuple[str, str]]:
+    release = shelf.frame("dataset_release")
+    if release is None:
+        return
+    row = release.row(0, named=True)
+    yield "release", f"{row['version']}, {row['records']:,} records, {escape(row['folder'])}"
+    yield "card", escape(str(Path(row["folder"]) / CARD))
+
+
+def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
+    last = student_name(line.training.phases[-1])
+    student, answers, history = shelf.frame(last), shelf.frame("evaluation"), shelf.frame("champion")
+    if answers is not None:
+        told = {row["model"]: row for row in summarise(answers).filter(leaf=ALL, origin=ALL).iter_rows(named=True)}
+        shown = [f"{name} {_percent(told[name])}" for name in ("base", "tuned", "teacher", "champion") if name in told]
+        yield "accuracy", f"{' → '.join(shown[:2])}; {', '.join(shown[2:])}, on {told['tuned']['problems']} problems"
+    if history is not None and student is not None:
+        judged = history.filter(student=student["revision"][0])
+        yield "champion", escape(judged["reason"][-1]) if judged.height else "not judged"
+    if student is not None:
+        facts = shelf.facts(last)
+        crowned = ", champion" if history is not None and find_champion(history) == student["revision"][0] else ""
+        named = (
+            f"{facts['mlflow_model']} version {facts['mlflow_version']} (candidate{crowned})" if "mlflow_version" in facts else "not told"
+        )
+        yield "model", escape(student["model"][0])
+        yield "MLflow", f"{named}, {shelf.home.mlflow}"
+
+
+def _percent(row: dict[str, float]) -> str:
+    return f"{row['accuracy']:.1%} [{row['low']:.1%}, {row['high']:.1%}]".replace("[", "\\[")
+
+
+def _tell_faults(survey: Survey) -> Iterator[str]:
+    if survey.faults:
+        yield f"\n[red]{len(survey.faults)} faults in the taxonomy; their leaves were left out:[/red]"
+        yield from (f"  {escape(fault)}" for fault in survey.faults)
+
+
+def _tell_next(shelf: Shelf) -> Iterator[str]:
+    accepted = shelf.frame("accepted")
+    yield "\nNext: [bold]factory report --open[/bold] for the data card; [bold]factory ui[/bold] for the graph and MLflow;"
+    record = accepted["record_id"][0] if accepted is not None and accepted.height else "RECORD_ID"
+    yield f"      [bold]factory trace {record}[/bold] walks a record back to its seeds. Change a leaf or the line's YAML, and run again.\n"
+
+
+def draw_status(home: Home, line: Line, survey: Survey) -> Iterator[Table | str]:
+    """The state of a line: each asset with its rows and when it was last made, the last runs, the faults."""
+    shelf = open_shelf(home, line.name)
+    table = Table("asset", "leaves", "rows", "last made", title=f"{line.name}: {len(shelf.leaves)} leaves", title_justify="left")
+    with open_instance(home) as instance:
+        for name in (*LEAF_FRAMES, *LINE_FRAMES, *(student_name(phase) for phase in line.training.phases), "evaluation", "champion"):
+            frame = shelf.frame(name)
+            leaves = f"{shelf.stored_leaves(name)}/{len(shelf.leaves)}" if name in LEAF_FRAMES else ""
+            event = instance.get_latest_materialization_event(asset_key(line, name))
+            when = _write_time(event.timestamp) if event else "-"
+            table.add_row(name, leaves, "-" if frame is None else f"{frame.height:,}", when)
+        yield table
+        for record in instance.get_run_records(dg.RunsFilter(tags={LINE_TAG: line.name}), limit=MOST_RUNS):
+            run, when = record.dagster_run, _write_time(record.create_timestamp.timestamp())
+            yield f"run {run.run_id[:8]}  {when}  {run.status.value}"
+    waiting = sorted(set(survey.leaves) ^ set(shelf.leaves))
+    if waiting:
+        few = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
+        yield f"{len(waiting)} leaves are not in step with the taxonomy ({few}); the next run, or the sensor {leaves_name(line)}, mends it."
+    yield from _tell_faults(survey)
+
+
+def _write_time(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def draw_gates(gates: pl.DataFrame) -> Table:
+    """The gate table."""
+    table = Table("gate", "value", "interval", "must be", "outcome")
+    for row in gates.filter(pl.col("threshold").is_not_null()).iter_rows(named=True):
+        bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
+        outcome = "[green]passed[/green]" if row["passed"] else "[red]failed[/red]"
+        outcome = f"[yellow]waived by {escape(row['waived_by'])}[/yellow]" if row["waived_by"] else outcome
+        interval = "" if row["low"] is None else f"{row['low']:.3g} to {row['high']:.3g}"
+        table.add_row(f"{row['report']}.{row['metric']}", "-" if row["value"] is None else f"{row['value']:.4g}", interval, bound, outcome)
+    return table
+
+
+def find_card(home: Home, line: str) -> Path | None:
+    """The card of the line's latest release."""
+    release = open_shelf(home, line).frame("dataset_release")
+    return None if release is None else Path(release["folder"][0]) / CARD
+
+
+def trace(home: Home, record_id: str) -> Trace:
+    """The trace of a record of any line. Raises FactoryError for an unknown or ambiguous id."""
+    shelves = [open_shelf(home, line) for line in open_store(home).lines()]
+    if not shelves:
+        raise FactoryError("There are no records yet: nothing was run in this home. `factory run` makes a line.")
+    names = {"seeds": "seed_examples", "documents": "seed_documents", "candidates": "candidates", "scored": "scored"}
+    frames = {name: [shelf.frame(frame) for shelf in shelves] for name, frame in names.items()}
+    frames["verdicts"] = [shelf.frame(name) for shelf in shelves for name in ("accepted", "rejected")]
+    found = {name: [frame for frame in given if frame is not None] for name, given in frames.items()}
+    joined = {name: pl.concat(given) for name, given in found.items() if given}
+    return trace_record(record_id, joined, find_releases(home.releases), [student for shelf in shelves for student in _students(shelf)])
+
+
+def _students(shelf: Shelf) -> Iterator[dict[str, str | None]]:
+    """Every student of the line that was judged, newest alias first."""
+    history = shelf.frame("champion")
+    if history is None:
+        return
+    champion = find_champion(history)
+    for row in history.iter_rows(named=True):
+        alias = "champion" if row["student"] == champion else None
+        yield {"model": row["model"], "phase": Path(row["model"]).parent.parent.name, "release_version": row["release"], "alias": alias}

@@ -1,0 +1,335 @@
+"""Training: the student tuned on the release phase by phase, its evaluation, and the decision whether it becomes champion."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.pages import show_curve, show_floats, show_kept, show_table
+from assets.release import read_records
+from factory.line import Line, PhaseSpec
+from factory.pico.models import model_revision
+from factory.records import ANSWER, digest, digest_frame, empty
+from factory.training import (
+    Problem,
+    TrainedPhase,
+    decide_promotion,
+    evaluate_model,
+    fingerprint_phase,
+    make_problems,
+    summarise,
+    train_phase,
+)
+from factory.training.statistics import ALL
+from resources.home import find_home
+from resources.keeper import Keeper, Kept, Made, take_fingerprint
+from resources.store import Stamp
+from resources.tracking import Curve, Released, Tracking
+
+STUDENT: dict[str, Any] = {
+    "phase": pl.String,
+    "model": pl.String,  # folder of the tuned model
+    "revision": pl.String,
+    "base": pl.String,
+    "release": pl.String,  # version of the dataset
+    "steps": pl.Int64,
+    "records": pl.Int64,  # trained on
+    "tokens": pl.Int64,
+    "left_out": pl.String,  # JSON: records left out, by reason
+    "losses": pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64})),
+}
+"""Columns of the one row that says what a phase made."""
+CHAMPION: dict[str, Any] = {
+    "student": pl.String,  # revision of the student that was judged
+    "rival": pl.String,  # revision of the champion that it was compared with; null where it was the base
+    "problems": pl.String,  # digest of the evaluation problems
+    "promoted": pl.Boolean,
+    "reason": pl.String,
+    "difference": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "model": pl.String,  # folder of the student
+    "release": pl.String,
+}
+"""One judged student a row, in the order in which they were judged; the last promoted one is champion."""
+
+
+def build_training(line: Line) -> list[dg.AssetsDefinition]:
+    """The assets `student_<phase>` for each phase, `evaluation` and `champion`."""
+    students = [_build_student(line, number) for number in range(len(line.training.phases))]
+    return [*students, _build_evaluation(line), _build_champion(line)]
+
+
+def student_name(phase: PhaseSpec) -> str:
+    """Name of the asset of a phase."""
+    return f"student_{phase.name}"
+
+
+def _build_student(line: Line, number: int) -> dg.AssetsDefinition:
+    phase = line.training.phases[number]
+    name, last = student_name(phase), number == len(line.training.phases) - 1
+    key = asset_key(line, name)
+    ins = read_assets(line, "dataset_release")
+    if number:
+        ins["before"] = dg.AssetIn(asset_key(line, student_name(line.training.phases[number - 1])))
+
+    @line_asset(
+        line,
+        name,
+        "training",
+        STUDENT,
+        f"The student tuned in phase `{phase.name}` on the release, loss on the assistant's tokens only. "
+        "A killed phase goes on from its last checkpoint.",
+        ins=ins,
+    )
+    def student(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, tracking: Tracking, **frames: pl.DataFrame) -> Outcome:
+        release = frames["dataset_release"].row(0, named=True)
+        base = frames["before"]["model"][0] if number else line.training.student
+        records = read_records(frames["dataset_release"])
+        work = fingerprint_phase(phase, records, base, line.seed)
+        folder = find_home().model(line.name, phase.name, work)
+        report = partial(keeper.progress.advance, name, "")
+        keeper.progress.start(name, 1)
+
+        def train() -> Made:
+            if config.refresh:
+                shutil.rmtree(folder, ignore_errors=True)
+            trained = train_phase(phase, records, base, folder, line.seed, lambda step, steps, loss: report(step, steps))
+            return Made(_describe_student(phase, trained, base, release["version"]))
+
+        kept = keeper.keep(
+            key,
+            None,
+            take_fingerprint([], [work, release["version"], str(folder)]),
+            train,
+            refresh=config.refresh,
+            sound=lambda frame: (Path(frame["model"][0]) / "config.json").is_file(),
+        )
+        if "mlflow_run" not in kept.facts:
+            row = kept.frame.row(0, named=True)
+            told = tracking.log_student(
+                line.name,
+                context.run_id,
+                name,
+                params=phase.model_dump()
+                | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]},
+                metrics=show_floats({"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "seconds": kept.seconds}),
+                curve=Curve("loss", [(point["step"], point["loss"]) for point in row["losses"]]),
+                released=Released(records, release["folder"], release["version"], release["digest"]),
+                model=Path(row["model"]),
+                fingerprint=work,
+                register=last,
+            )
+            kept = keeper.annotate(key, kept, told or {})
+        return Outcome(metadata=show_kept(kept) | _show_student(kept))
+
+    return student
+
+
+def _describe_student(phase: PhaseSpec, trained: TrainedPhase, base: str, release: str) -> pl.DataFrame:
+    row = {
+        "phase": phase.name,
+        "model": str(trained.folder),
+        "revision": model_revision(str(trained.folder)),
+        "base": base,
+        "release": release,
+        "steps": trained.steps,
+        "records": trained.records,
+        "tokens": trained.tokens,
+        "left_out": json.dumps(trained.left_out, sort_keys=True),
+        "losses": [{"step": step, "loss": loss} for step, loss in trained.losses],
+    }
+    return pl.DataFrame([row], schema=STUDENT)
+
+
+def _build_evaluation(line: Line) -> dg.AssetsDefinition:
+    key = asset_key(line, "evaluation")
+    last = student_name(line.training.phases[-1])
+
+    @line_asset(
+        line,
+        "evaluation",
+        "training",
+        ANSWER,
+        "Answers of the base, the tuned student, the teacher and the champion to held-out examples and fresh verified problems.",
+        ins=read_assets(line, "seed_examples", "accepted") | {"student": dg.AssetIn(asset_key(line, last))},
+    )
+    def evaluation(
+        context: dg.AssetExecutionContext,
+        config: Remake,
+        keeper: Keeper,
+        tracking: Tracking,
+        student: pl.DataFrame,
+        seed_examples: pl.DataFrame,
+        accepted: pl.DataFrame,
+    ) -> Outcome:
+        spec = line.training.evaluation
+        problems = make_problems(seed_examples, accepted, spec.problems_per_leaf, line.seed)
+        models = _choose_models(line, keeper, student, problems)
+        keeper.progress.start("evaluation", len(models))
+        answers = [_answer(line, keeper, name, model, problems, refresh=config.refresh) for name, model in models.items()]
+        frame = pl.concat(kept.frame.with_columns(model=pl.lit(name)) for name, kept in zip(models, answers, strict=True))
+        fingerprint = take_fingerprint([], [kept.fingerprint for kept in answers], [frame])
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(frame), refresh=config.refresh)
+        summary = summarise(frame)
+        table = show_table(summary, summary.columns, rows=summary.height)
+        figures = _name_figures(summary)
+        if "mlflow_run" not in kept.facts:
+            kept = keeper.annotate(key, kept, tracking.log_evaluation(line.name, context.run_id, figures, table.md_str or "") or {})
+        reused = all(part.reused for part in answers)
+        charted = {name: value for name, value in figures.items() if "/" not in name}
+        shown = show_kept(kept) | {"reused": reused, "accuracy": table, **charted, **_link_mlflow(kept)}
+        return Outcome(metadata=shown | {"seconds": sum(part.seconds for part in answers)})
+
+    return evaluation
+
+
+def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: Sequence[Problem]) -> dict[str, str]:
+    """Whom to evaluate, by role. A student that was judged on these problems before meets the same rival again."""
+    tuned = student["revision"][0]
+    models = {"base": line.training.student, "tuned": student["model"][0], "teacher": line.generation.teacher.model}
+    history = read_champions(keeper, line)
+    judged = history.filter(student=tuned, problems=_digest_problems(problems))
+    rival = judged["rival"][-1] if judged.height else find_champion(history)
+    folder = _folder_of(history, rival)
+    return models | ({"champion": folder} if folder and rival != tuned else {})
+
+
+def _answer(line: Line, keeper: Keeper, name: str, model: str, problems: Sequence[Problem], *, refresh: bool) -> Kept:
+    """The answers of one model, kept by its role as long as model and problems stay the same."""
+    key = asset_key(line, "evaluation")
+    spec = line.training.evaluation
+    report = partial(keeper.progress.advance, "evaluation", name)
+    fingerprint = take_fingerprint(
+        ["training", "problems", "reward/verifiers", "generation/teacher"],
+        [model_revision(model), spec.max_new_tokens, spec.batch_size, digest([asdict(problem) for problem in problems])],
+    )
+    return keeper.keep(key, name, fingerprint, lambda: Made(evaluate_model(name, model, problems, spec, report)), refresh=refresh)
+
+
+def _build_champion(line: Line) -> dg.AssetsDefinition:
+    key = asset_key(line, "champion")
+
+    @line_asset(
+        line,
+        "champion",
+        "training",
+        CHAMPION,
+        "Every judged student of the line, in order. A student becomes champion only by beating the champion (the first one, the base) "
+        "on the evaluation problems: the whole interval of the difference must lie above 0.",
+        ins=read_assets(line, "evaluation") | {"student": dg.AssetIn(asset_key(line, student_name(line.training.phases[-1])))},
+    )
+    def champion(keeper: Keeper, tracking: Tracking, student: pl.DataFrame, evaluation: pl.DataFrame) -> Outcome:
+        keeper.progress.start("champion", 1)
+        history = read_champions(keeper, line)
+        tuned = student.row(0, named=True)
+        judged = history.filter(student=tuned["revision"], problems=_digest_ids(evaluation.filter(model="tuned")["problem_id"]))
+        if judged.is_empty() and tuned["revision"] != find_champion(history):
+            history = pl.concat([history, _judge(tuned, find_champion(history), evaluation)])
+        crowned = _crown(line, keeper, tracking, history)
+        keeper.store.write(key, None, history, Stamp("", digest_frame(history), {"crowned": crowned}))
+        keeper.progress.finish("champion", "", history.height, 0.0, reused=not judged.is_empty())
+        row = history.filter(student=tuned["revision"]).row(-1, named=True)
+        return Outcome(
+            metadata={
+                "dagster/row_count": history.height,
+                "champion": find_champion(history) or "none",
+                "decision": row["reason"],
+                "registered_version": crowned or "none",
+                "history": show_table(history.reverse(), ["student", "rival", "promoted", "difference", "low", "high", "release"], rows=20),
+                **show_floats({name: row[name] for name in ("difference", "low", "high")}),
+            }
+        )
+
+    return champion
+
+
+def read_champions(keeper: Keeper, line: Line) -> pl.DataFrame:
+    """Every judged student of the line so far (CHAMPION)."""
+    stored = keeper.store.read(asset_key(line, "champion"), None)
+    return empty(CHAMPION) if stored is None else stored
+
+
+def find_champion(history: pl.DataFrame) -> str | None:
+    """Revision of the champion: the last promoted student whose model is still there."""
+    promoted = history.filter("promoted")
+    there = [row["student"] for row in promoted.iter_rows(named=True) if (Path(row["model"]) / "config.json").is_file()]
+    return there[-1] if there else None
+
+
+def _judge(tuned: dict[str, Any], rival: str | None, evaluation: pl.DataFrame) -> pl.DataFrame:
+    decision = decide_promotion(evaluation, champion_present=rival is not None)
+    row = {
+        "student": tuned["revision"],
+        "rival": rival,
+        "problems": _digest_ids(evaluation.filter(model="tuned")["problem_id"]),
+        "promoted": decision.promote,
+        "reason": decision.reason,
+        "difference": decision.comparison.difference,
+        "low": decision.comparison.low,
+        "high": decision.comparison.high,
+        "model": tuned["model"],
+        "release": tuned["release"],
+    }
+    return pl.DataFrame([row], schema=CHAMPION)
+
+
+def _crown(line: Line, keeper: Keeper, tracking: Tracking, history: pl.DataFrame) -> str | None:
+    """Tells MLflow's registry who is champion, where it does not know yet; the version that it knows as champion."""
+    stored = keeper.store.stamp(asset_key(line, "champion"), None)
+    known = stored.facts.get("crowned") if stored else None
+    facts = keeper.facts(asset_key(line, student_name(line.training.phases[-1])))
+    newest = history.row(-1, named=True)
+    version = facts.get("mlflow_version")
+    if not newest["promoted"] or newest["student"] != find_champion(history) or version is None or version == known:
+        return known
+    return version if tracking.crown(facts["mlflow_model"], version) else known
+
+
+def _digest_problems(problems: Sequence[Problem]) -> str:
+    return digest(sorted(problem.problem_id for problem in problems))
+
+
+def _digest_ids(ids: pl.Series) -> str:
+    return digest(sorted(ids))
+
+
+def _folder_of(history: pl.DataFrame, student: str | None) -> str | None:
+    rows = history.filter(student=student) if student else history.clear()
+    return None if rows.is_empty() else str(rows["model"][-1])
+
+
+def _name_figures(summary: pl.DataFrame) -> dict[str, float]:
+    """Accuracies by name: '<model>_<origin>' over all leaves, '<leaf>/<origin>/<model>' of one."""
+    return {
+        f"{row['model']}_{row['origin']}" if row["leaf"] == ALL else f"{row['leaf']}/{row['origin']}/{row['model']}": float(row["accuracy"])
+        for row in summary.iter_rows(named=True)
+    }
+
+
+def _show_student(kept: Kept) -> dict[str, Any]:
+    row = kept.frame.row(0, named=True)
+    return {
+        "model": dg.MetadataValue.path(row["model"]),
+        "revision": row["revision"],
+        "base": row["base"],
+        "release": row["release"],
+        "left_out": row["left_out"],
+        "loss_curve": show_curve([(point["step"], point["loss"]) for point in row["losses"]], "step", "loss"),
+        **show_floats({"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "last_loss": row["losses"][-1]["loss"]}),
+        **_link_mlflow(kept),
+    }
+
+
+def _link_mlflow(kept: Kept) -> dict[str, Any]:
+    if "mlflow_url" not in kept.facts:
+        return {"mlflow": "not told (see the run's log)"}
+    version = {"registered_version": kept.facts["mlflow_version"]} if "mlflow_version" in kept.facts else {}
+    return {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"]), **version}

@@ -1,0 +1,138 @@
+"""Validation: four reports over the accepted records, and the gates that keep a bad line from release."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dagster as dg
+import polars as pl
+
+from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.pages import show_floats, show_kept, show_table
+from factory.line import Line
+from factory.records import METRIC
+from factory.validation.collapse import measure_collapse
+from factory.validation.fairness import measure_fairness
+from factory.validation.fidelity import measure_fidelity
+from factory.validation.gates import DEFAULT_GATES, decide_gates, failed_gates
+from factory.validation.privacy import measure_privacy
+from resources.keeper import Keeper, Made, take_fingerprint
+
+SHOWN = ["report", "metric", "subject", "value", "low", "high", "threshold", "passed", "waived_by", "size"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An asset that measures frames of the line, called by the names of their assets."""
+
+    description: str
+    reads: tuple[str, ...]
+    measure: Callable[[dict[str, pl.DataFrame]], pl.DataFrame]
+
+
+REPORTS = {
+    "fidelity": Report(
+        "How far lengths, vocabulary and attributes of the accepted records are from those of the real seeds.",
+        ("accepted", "seed_examples"),
+        lambda frames: measure_fidelity(frames["accepted"], frames["seed_examples"]),
+    ),
+    "privacy": Report(
+        "Personal data in the accepted records, and text that they share word for word with seeds and documents.",
+        ("accepted", "seed_examples", "seed_documents"),
+        lambda frames: measure_privacy(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
+    ),
+    "fairness": Report(
+        "Shares and acceptance by leaf, language and declared group.",
+        ("accepted", "rejected", "seed_examples"),
+        lambda frames: measure_fairness(frames["accepted"], join_verdicts(frames["accepted"], frames["rejected"]), frames["seed_examples"]),
+    ),
+    "collapse": Report(
+        "Generation depth and share of real data; diversity against the seeds.",
+        ("accepted", "seed_examples"),
+        lambda frames: measure_collapse(frames["accepted"], frames["seed_examples"]),
+    ),
+}
+
+
+def join_verdicts(accepted: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
+    """Every decided record of the line in one frame."""
+    return pl.concat([accepted, rejected])
+
+
+def build_validation(line: Line) -> list[dg.AssetsDefinition]:
+    """The assets `fidelity`, `privacy`, `fairness`, `collapse` and `gates`."""
+    return [*(_build_report(line, name, report) for name, report in REPORTS.items()), _build_gates(line)]
+
+
+def gate_names(line: Line) -> dict[str, str]:
+    """The gates of a line by the name of their asset check: '<report>_<metric>' for '<report>.<metric>'."""
+    return {gate.replace(".", "_"): gate for gate in sorted(DEFAULT_GATES | line.validation.gates)}
+
+
+def _build_report(line: Line, name: str, report: Report) -> dg.AssetsDefinition:
+    key = asset_key(line, name)
+
+    @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads))
+    def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
+        frames["seed_examples"] = frames["seed_examples"].drop("source")
+        fingerprint = take_fingerprint(["validation"], name, [frames[read] for read in report.reads])
+        keeper.progress.start(name, 1)
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(report.measure(frames)), refresh=config.refresh)
+        of_line = kept.frame.filter(subject="line")
+        charted = show_floats(dict(zip(of_line["metric"], of_line["value"], strict=True)))
+        table = show_table(kept.frame, ["metric", "subject", "value", "low", "high", "size", "method"], rows=kept.frame.height)
+        return Outcome(metadata=show_kept(kept) | charted | {"metrics": table})
+
+    return measure
+
+
+def _build_gates(line: Line) -> dg.AssetsDefinition:
+    key = asset_key(line, "gates")
+    gates = gate_names(line)
+
+    @line_asset(
+        line,
+        "gates",
+        "validation",
+        METRIC,
+        "The gate table: every metric with a threshold, whether it holds, and who waived it. "
+        "That this asset is materialised does not say that its gates passed: read its checks.",
+        ins=read_assets(line, *REPORTS),
+        check_specs=[
+            dg.AssetCheckSpec(check, asset=key, blocking=True, description=f"Gate {gate}: no release and no training past a failure.")
+            for check, gate in gates.items()
+        ],
+    )
+    def decide(config: Remake, keeper: Keeper, **reports: pl.DataFrame) -> Outcome:
+        fingerprint = take_fingerprint(["validation"], line.validation.model_dump(), [reports[name] for name in REPORTS])
+        keeper.progress.start("gates", 1)
+        metrics = pl.concat([reports[name] for name in REPORTS])
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(decide_gates(metrics, line.validation)), refresh=config.refresh)
+        decided = kept.frame.filter(pl.col("threshold").is_not_null())
+        failed = failed_gates(kept.frame)
+        return Outcome(
+            metadata=show_kept(kept)
+            | show_floats({"gates": decided.height, "failed": failed.height, "waived": decided["waived_by"].count()})
+            | {"table": show_table(decided, SHOWN, rows=decided.height)},
+            check_results=[_check_gate(key, check, kept.frame, gate) for check, gate in gates.items()],
+        )
+
+    return decide
+
+
+def _check_gate(key: dg.AssetKey, check: str, table: pl.DataFrame, gate: str) -> dg.AssetCheckResult:
+    """A gate that failed blocks; one that was waived warns, and shows by whom."""
+    report, metric = gate.split(".", 1)
+    row = table.filter(pl.col("threshold").is_not_null(), report=report, metric=metric).row(0, named=True)
+    waived = row["waived_by"] is not None
+    bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
+    value = "no value" if row["value"] is None else f"{row['value']:.4g}"
+    told = f"{gate} = {value}, must be {bound}" + (f"; waived by {row['waived_by']}: {row['waiver_reason']}" if waived else "")
+    return dg.AssetCheckResult(
+        passed=bool(row["passed"]),
+        check_name=check,
+        asset_key=key,
+        severity=dg.AssetCheckSeverity.WARN if waived else dg.AssetCheckSeverity.ERROR,
+        description=told,
+        metadata=show_floats({"score": row["value"], "threshold": row["threshold"], "low": row["low"], "high": row["high"]})
+        | {"method": str(row["method"]), "size": int(row["size"])},
+    )

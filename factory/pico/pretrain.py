@@ -1,0 +1,174 @@
+"""Makes a pico model from its recipe: the language models from random weights, the reward model from the teacher's first layers."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from factory.pico.corpus import Corpus, Messages
+from factory.pico.rated import write_rated
+from factory.pico.recipe import Recipe, Stage
+from factory.pico.tokenizer import CONTEXT_TOKENS, END, PAD, train_tokenizer
+
+Report = Callable[[str], None]
+TOKENIZER_DIALOGUES = 20_000
+LOG_STEPS = 100
+STAGE_SEEDS = 1000
+REWARD_BATCH = 32
+AUC_ROWS = 2_000
+
+
+def write_dialogues(corpus: Corpus, recipe: Recipe, number: int, count: int) -> Iterator[Messages]:
+    """The first `count` dialogues of stage `number` of the recipe."""
+    stage = recipe.stages[number]
+    corpus, rng = replace(corpus, practice=stage.practice), random.Random(recipe.seed + STAGE_SEEDS * number)
+    names, shares = list(stage.mixture), list(stage.mixture.values())
+    for _ in range(count):
+        yield getattr(corpus, rng.choices(names, shares)[0])(rng)
+
+
+def make_tokenizer(corpus: Corpus, recipe: Recipe) -> Any:
+    """The family's tokenizer, trained on the contents of the recipe's first dialogues."""
+    dialogues = write_dialogues(corpus, recipe, 0, TOKENIZER_DIALOGUES)
+    return train_tokenizer(message["content"] for dialogue in dialogues for message in dialogue)
+
+
+def pretrain_language_model(corpus: Corpus, recipe: Recipe, tokenizer: Any, folder: Path, report: Report) -> None:
+    """Trains a Llama model on packed dialogues, loss on every token, and saves it in bfloat16 with its tokenizer in `folder`."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
+    started = time.monotonic()
+    set_seed(recipe.seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.intermediate,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=CONTEXT_TOKENS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.convert_tokens_to_ids(END),
+        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+    )
+    model, tokens, loss = LlamaForCausalLM(config), 0, math.nan
+    for number, stage in enumerate(recipe.stages):
+        blocks = pack_blocks(corpus, recipe, number, tokenizer)
+        report(f"{recipe.model}: stage {number + 1} of {len(recipe.stages)}, {blocks.numel():,} tokens of {stage.dialogues:,} dialogues")
+        rows = [{"input_ids": block, "labels": block} for block in blocks]
+        loss = _fit(model, rows, recipe, stage, folder, report, batch=recipe.batch_blocks)
+        tokens += int(blocks.numel())
+        model.to(torch.bfloat16).to(torch.float32)  # a later stage starts from the weights as they are saved
+    _save(model.to(torch.bfloat16), tokenizer, recipe, folder, {"tokens": tokens, "loss": loss}, started)
+
+
+def pack_blocks(corpus: Corpus, recipe: Recipe, number: int, tokenizer: Any) -> Any:
+    """The dialogues of stage `number` one after another, as a tensor [blocks, block_tokens] of token ids."""
+    import torch
+
+    stream: list[int] = []
+    dialogues = list(write_dialogues(corpus, recipe, number, recipe.stages[number].dialogues))
+    for start in range(0, len(dialogues), 1000):
+        texts = tokenizer.apply_chat_template(dialogues[start : start + 1000], tokenize=False)
+        for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]:
+            stream += ids
+    whole = len(stream) // recipe.block_tokens * recipe.block_tokens
+    return torch.tensor(stream[:whole], dtype=torch.long).view(-1, recipe.block_tokens)
+
+
+def pretrain_reward_model(corpus: Corpus, recipe: Recipe, teacher: Path, folder: Path, report: Report) -> None:
+    """Tunes the teacher's embeddings and first `recipe.layers` layers, under a new scalar head, to tell good responses from spoilt ones.
+
+    Binary cross-entropy on sigmoid(score); the figures saved with the model hold its AUC on fresh rated responses.
+    """
+    import torch
+    from transformers import AutoTokenizer, DataCollatorWithPadding, LlamaForSequenceClassification, set_seed
+
+    started = time.monotonic()
+    tokenizer = AutoTokenizer.from_pretrained(teacher)
+    set_seed(recipe.seed)
+    model = LlamaForSequenceClassification.from_pretrained(
+        teacher, num_hidden_layers=recipe.layers, num_labels=1, problem_type="multi_label_classification", dtype=torch.float32
+    )
+    (stage,), rng = recipe.stages, random.Random(recipe.seed)
+    rows = _rated_rows([write_rated(corpus, rng) for _ in range(stage.dialogues)], tokenizer)
+    report(f"{recipe.model}: {len(rows):,} rated responses")
+    collator = DataCollatorWithPadding(tokenizer)
+    loss = _fit(model, rows, recipe, stage, folder, report, batch=REWARD_BATCH, collator=collator)
+    auc = _measure_auc(model, _rated_rows([write_rated(corpus, rng) for _ in range(AUC_ROWS)], tokenizer), collator)
+    report(f"{recipe.model}: AUC {auc:.3f} on {AUC_ROWS:,} fresh rated responses")
+    _save(model.to(torch.bfloat16), tokenizer, recipe, folder, {"loss": loss, "auc": round(auc, 4)}, started)
+
+
+def _rated_rows(rated: list[tuple[Messages, bool]], tokenizer: Any) -> list[dict[str, Any]]:
+    texts = [tokenizer.apply_chat_template(messages, tokenize=False) for messages, _ in rated]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return [{"input_ids": row, "labels": [float(good)]} for row, (_, good) in zip(ids, rated, strict=True)]
+
+
+def _measure_auc(model: Any, rows: list[dict[str, Any]], collator: Any) -> float:
+    import torch
+    from sklearn.metrics import roc_auc_score
+
+    scores: list[float] = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), REWARD_BATCH):
+            batch = collator(rows[start : start + REWARD_BATCH])
+            scores += model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.float().squeeze(-1).tolist()
+    return float(roc_auc_score([row["labels"][0] for row in rows], scores))
+
+
+def _fit(
+    model: Any, rows: list[dict[str, Any]], recipe: Recipe, stage: Stage, folder: Path, report: Report, *, batch: int, collator: Any = None
+) -> float:
+    """One pass over `rows` in the recipe's seeded order, cosine schedule; the last logged loss."""
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Report(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                report(f"{recipe.model}: step {state.global_step:,} of {state.max_steps:,}, loss {float(logs['loss']):.3f}")
+
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=1,
+            per_device_train_batch_size=batch,
+            learning_rate=stage.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.03,
+            weight_decay=0.05,
+            adam_beta2=0.98,
+            max_grad_norm=1.0,
+            bf16=True,
+            use_cpu=True,
+            seed=recipe.seed,
+            save_strategy="no",
+            logging_steps=LOG_STEPS,
+            report_to=[],
+            disable_tqdm=True,
+        ),
+        train_dataset=rows,
+        data_collator=collator,
+        callbacks=[Report()],
+    )
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return float(losses[-1]) if losses else math.nan
+
+
+def _save(model: Any, tokenizer: Any, recipe: Recipe, folder: Path, figures: dict[str, Any], started: float) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    figures |= {"parameters": model.num_parameters(), "seconds": round(time.monotonic() - started), "seed": recipe.seed}
+    (folder / "recipe.json").write_text(json.dumps({"model": recipe.model} | figures, indent=2) + "\n")

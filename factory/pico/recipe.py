@@ -88,14 +88,14 @@ STUDENT = Recipe(
 )
 """Has read notes, passages and lists of tasks, but no task with its answer: knows the language, not how to respond; 1.0 M parameters."""
 
-REWARD_LAYERS = 2
+REWARD_LAYERS = 3
 REWARD = Recipe(
     model="pico-reward",
     hidden=TEACHER.hidden,
     layers=REWARD_LAYERS,
     heads=TEACHER.heads,
     intermediate=TEACHER.intermediate,
-    stages=(Stage(60_000, 1e-3),),
+    stages=(Stage(45_000, 7e-4),),
     seed=2,
 )
 """The teacher's embeddings and first layers under a new head, tuned to tell good responses from spoilt ones."""

@@ -26,9 +26,9 @@ lint: $(STAMP) ## Ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
-bench: $(STAMP) ## Measure what filtering is worth (takes an hour)
+bench: $(STAMP) ## Measure what filtering is worth (docs/benchmarks.md)
 	$(BIN)/python bench/filtering.py
 
 $(STAMP): pyproject.toml constraints.txt

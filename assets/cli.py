@@ -53,14 +53,19 @@ def run(
 ) -> None:
     """Make a line: seeds, generation, reward, validation, release, training. What has not changed is reused."""
     from assets.console import OUT
-    from assets.run import open_line, run_line
-    from assets.story import tell_run
+    from assets.run import GatesFailedError, open_line, run_line
+    from assets.story import tell_gates_failed, tell_run
     from resources.home import find_home
 
     opened = open_line(line)
     log_level = "INFO" if os.environ["FACTORY_DEBUG"] else "CRITICAL"
-    ended = run_line(find_home(), opened, leaf or [], refresh=refresh, log_level=log_level)
-    for told in tell_run(find_home(), opened, ended.survey):
+    try:
+        ended = run_line(find_home(), opened, leaf or [], refresh=refresh, log_level=log_level)
+    except GatesFailedError:
+        for told in tell_gates_failed(find_home(), opened):
+            OUT.print(told, highlight=False, soft_wrap=True)
+        raise
+    for told in tell_run(find_home(), opened, ended.survey, whole=not leaf):
         OUT.print(told, highlight=False, soft_wrap=True)
 
 
@@ -195,6 +200,8 @@ def _classify(error: Exception) -> tuple[str, int]:
         return str(error), BAD_INPUT
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}. Mend that and run again; what was made is stored.", FAILED
+    if "disk is full" in str(error):
+        return "The disk became full while the run was written down. What was made before is stored: make room and run again.", FAILED
     return f"{type(error).__name__}: {error} (unexpected; --debug shows where)", FAILED
 
 

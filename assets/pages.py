@@ -32,6 +32,12 @@ def show_table(frame: pl.DataFrame, columns: Sequence[str], rows: int = SAMPLE_R
     return dg.MetadataValue.md("\n".join(lines))
 
 
+def show_sample(records: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """A record of each of the first leaves, the leaf by the last part of its path."""
+    some = records.group_by("leaf", maintain_order=True).first().with_columns(leaf=pl.col("leaf").str.split("/").list.last())
+    return show_table(some, ["leaf", "instruction", "response"])
+
+
 def show_plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """A picture that stands in the page itself."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.checks import check_frame, specify_checks
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
-from assets.pages import show_floats, show_kept, show_plot, show_table
+from assets.pages import show_floats, show_kept, show_plot, show_sample
 from assets.validation import join_verdicts
 from factory.line import Line
 from factory.release.writer import publish_release
@@ -96,7 +96,7 @@ def _show_release(release: pl.DataFrame, records: pl.DataFrame) -> dict[str, Any
         "digest": row["digest"],
         "card": dg.MetadataValue.url(card_url(row["folder"])),
         "card_file": dg.MetadataValue.path(str(Path(row["folder"]) / CARD)),
-        "sample": show_table(records, ["leaf", "instruction", "response"]),
+        "sample": show_sample(records),
         **show_floats({"records": row["records"], "tokens": row["tokens"]}),
     }
 

@@ -9,7 +9,7 @@ import polars as pl
 from assets.checks import check_frame, specify_checks
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets, specify_asset
 from assets.leaves import make_leaves
-from assets.pages import show_floats, show_kept, show_plot, show_table
+from assets.pages import show_floats, show_kept, show_plot, show_sample, show_table
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.records import SCORED, VERDICT
@@ -77,9 +77,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         funnel = count_funnel(pl.concat([accepted.frame, rejected.frame]))
         yield Outcome(
             asset_key=accepted_key,
-            metadata=show_kept(accepted)
-            | _show_funnel(funnel)
-            | {"sample": show_table(accepted.frame, ["leaf", "instruction", "response"])},
+            metadata=show_kept(accepted) | _show_funnel(funnel) | {"sample": show_sample(accepted.frame)},
             check_results=check_frame(accepted_key, accepted.frame),
         )
         yield Outcome(asset_key=rejected_key, metadata=show_kept(rejected) | _show_refusals(rejected.frame))

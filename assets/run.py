@@ -1,16 +1,18 @@
 """Runs a line from the command line: looked over first, one run at a time, in this process, with every failure in plain words."""
 
 import difflib
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.events import DagsterEvent, DagsterEventType
 
 from assets.automation import range_tags
-from assets.console import ConsoleProgress
+from assets.console import ERR, ConsoleProgress
 from assets.definitions import build_definitions, build_resources, lines_folder
 from assets.layout import asset_key, leaves_name
 from assets.leaves import STOPPED
@@ -23,10 +25,16 @@ from resources.lock import LINE_TAG, hold_line
 
 LEAF_ASSETS = ("seed_examples", "seed_documents", "candidates", "scored")
 VERDICT_ASSETS = ("accepted", "rejected")
+LEAST_ROOM = 50_000_000
+"""Bytes. The bundled line's first run writes about 40 MB."""
 
 
 class RunFailedError(FactoryError):
     """The run ended without success; the text says why."""
+
+
+class GatesFailedError(RunFailedError):
+    """A gate of the line failed, so that nothing was released or trained."""
 
 
 class RunStoppedError(FactoryError):
@@ -66,6 +74,16 @@ def preview_line(line: Line) -> None:
     LocalTeacher(line.generation.teacher.model, line.generation.teacher.revision)
 
 
+def _check_room(home: Home) -> None:
+    home.root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home.root).free
+    if free < LEAST_ROOM:
+        raise FactoryError(
+            f"Only {free / 1e6:.0f} MB are free in {home.root}; a run wants at least {LEAST_ROOM / 1e6:.0f} MB for frames, checkpoints and "
+            "models. Nothing was started and nothing is lost; make room, or point $FACTORY_HOME at another disk."
+        )
+
+
 def run_line(home: Home, line: Line, leaves: Sequence[str] = (), *, refresh: bool = False, log_level: str = "CRITICAL") -> Ended:
     """Makes the whole line, or with `leaves` those leaves up to the verdict.
 
@@ -73,12 +91,15 @@ def run_line(home: Home, line: Line, leaves: Sequence[str] = (), *, refresh: boo
     Raises LineBusyError where another process runs the line, FactoryError for bad input, RunFailedError with every reason otherwise.
     """
     preview_line(line)
+    _check_room(home)
     prepare_stores(home)
     with hold_line(home, line.name), open_instance(home) as instance:
         survey = sync_leaves(instance, line)
         known = list(instance.get_dynamic_partitions(leaves_name(line)))
         if not known:
             raise FactoryError("No leaf of the taxonomy can be made:\n" + "\n".join(f"  {fault}" for fault in survey.faults))
+        for fault in survey.faults:
+            ERR.print(f"left out: {fault}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         job = build_definitions([line], build_resources(home, ConsoleProgress())).resolve_job_def(line.name)
         run_ids = []
         for part in _plan(line, known, _choose(known, leaves, survey)):
@@ -94,11 +115,16 @@ def run_line(home: Home, line: Line, leaves: Sequence[str] = (), *, refresh: boo
                 raise RunStoppedError(STOPPED) from None
             run_ids.append(result.run_id)
             if not result.success:
-                reasons = explain_failures(result.all_events)
-                if STOPPED in reasons:
-                    raise RunStoppedError(STOPPED)
-                raise RunFailedError("\n".join(reasons))
+                raise _name_failure(result.all_events)
         return Ended(survey, tuple(run_ids))
+
+
+def _name_failure(events: Sequence[DagsterEvent]) -> FactoryError:
+    reasons = explain_failures(events)
+    if STOPPED in reasons:
+        return RunStoppedError(STOPPED)
+    of_gates = any(_is_gate(check) for check in _failed_checks(events))
+    return (GatesFailedError if of_gates else RunFailedError)("\n".join(reasons))
 
 
 @dataclass(frozen=True)
@@ -154,21 +180,30 @@ def _configure(job: dg.JobDefinition, part: _Part, *, refresh: bool, log_level: 
     return config
 
 
-def explain_failures(events: Iterable[DagsterEvent]) -> list[str]:
+def explain_failures(events: Sequence[DagsterEvent]) -> list[str]:
     """Why a run failed, a paragraph each: failed checks by name, what the engine said, or the unexpected error with its step."""
-    checks, reasons = [], []
+    checks = [
+        f"Gate failed: {check.description}" if _is_gate(check) else f"{check.asset_key.path[-1]}, {check.check_name}: {check.description}"
+        for check in _failed_checks(events)
+    ]
+    reasons = []
     for event in events:
-        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
-            found = event.asset_check_evaluation_data
-            if not found.passed and found.severity == dg.AssetCheckSeverity.ERROR:
-                checks.append(f"{found.asset_key.path[-1]}, check {found.check_name}: {found.description}")
-        elif event.event_type == DagsterEventType.STEP_FAILURE:
+        if event.event_type == DagsterEventType.STEP_FAILURE:
             failure = event.step_failure_data
             said = failure.user_failure_data.description if failure.user_failure_data else None
             reasons.append(said or _explain_error(str(event.step_key), failure.error))
         elif event.event_type == DagsterEventType.RUN_FAILURE and not reasons:
             reasons.append(_explain_error("the run", event.job_failure_data.error))
     return [*checks, *(reason for reason in reasons if reason)] or ["The run failed; `factory ui` shows its log."]
+
+
+def _is_gate(check: AssetCheckEvaluation) -> bool:
+    return bool(check.asset_key.path[-1] == "gates")
+
+
+def _failed_checks(events: Iterable[DagsterEvent]) -> list[AssetCheckEvaluation]:
+    found = (event.asset_check_evaluation_data for event in events if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION)
+    return [check for check in found if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR]
 
 
 def _explain_error(step: str, error: Any) -> str:

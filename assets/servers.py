@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from assets.console import OUT
 from factory.faults import FactoryError
@@ -33,9 +34,11 @@ class Ports:
 @dataclass(frozen=True)
 class _Server:
     name: str
+    option: str  # of the command line, that gives it another port
     port: int
     command: Sequence[str]
     folder: Path
+    log: Path
 
 
 def serve(home: Home, ports: Ports) -> None:
@@ -46,6 +49,8 @@ def serve(home: Home, ports: Ports) -> None:
         _check_port(server)
     environment = os.environ | {
         "FACTORY_HOME": str(home.root),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its workers serve evaluations of language models, which nothing here asks for
+        "PYTHONWARNINGS": "ignore",
         "FACTORY_MLFLOW_URL": f"http://{LOOPBACK}:{ports.mlflow}",
         "FACTORY_CARDS_URL": f"http://{LOOPBACK}:{ports.cards}",
     }
@@ -54,12 +59,18 @@ def serve(home: Home, ports: Ports) -> None:
     try:
         for server in servers:
             # A session of its own: Ctrl-C reaches this process alone, which then stops each server and all that it started.
-            process = subprocess.Popen(server.command, cwd=server.folder, env=environment, start_new_session=True)
-            running.append((server, process))
+            with server.log.open("wb") as log:
+                options: dict[str, Any] = {
+                    "stdin": subprocess.DEVNULL,
+                    "stdout": log,
+                    "stderr": subprocess.STDOUT,
+                    "start_new_session": True,
+                }
+                running.append((server, subprocess.Popen(server.command, cwd=server.folder, env=environment, **options)))
         _wait_until_open(running, stopped)
         for server in servers:
             OUT.print(f"{server.name:<10} http://{LOOPBACK}:{server.port}", highlight=False)
-        OUT.print("Ctrl-C stops them.")
+        OUT.print(f"Ctrl-C stops them. Their words are in {servers[0].log.parent}.", highlight=False, soft_wrap=True)
         while not stopped:
             _check_alive(running)
             time.sleep(0.5)
@@ -75,10 +86,12 @@ def _plan(home: Home, ports: Ports) -> list[_Server]:
     mlflow = [python, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(ports.mlflow), "--workers", "1"]
     mlflow += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"], "--artifacts-destination", (home.mlflow / "artifacts").as_uri()]
     cards = [python, "-m", "http.server", str(ports.cards), "--bind", LOOPBACK, "--directory", str(home.releases)]
+    logs = home.root / "logs"
+    logs.mkdir(exist_ok=True)
     return [
-        _Server("Dagster", ports.dagster, dagster, project_folder()),
-        _Server("MLflow", ports.mlflow, mlflow, home.mlflow),
-        _Server("data cards", ports.cards, cards, home.releases),
+        _Server("Dagster", "dagster", ports.dagster, dagster, project_folder(), logs / "dagster.log"),
+        _Server("MLflow", "mlflow", ports.mlflow, mlflow, home.mlflow, logs / "mlflow.log"),
+        _Server("data cards", "cards", ports.cards, cards, home.releases, logs / "cards.log"),
     ]
 
 
@@ -88,10 +101,9 @@ def _check_port(server: _Server) -> None:
         try:
             probe.bind((LOOPBACK, server.port))
         except OSError as error:
-            option = server.name.split()[-1].lower()
             raise FactoryError(
                 f"{server.name} cannot listen on {LOOPBACK}:{server.port}: {error.strerror}. Another program (perhaps another "
-                f"`factory ui`) is there; stop it, or give another port with --{option}-port."
+                f"`factory ui`) is there; stop it, or give another port with --{server.option}-port."
             ) from error
 
 
@@ -128,7 +140,10 @@ def _is_open(port: int) -> bool:
 def _check_alive(running: Sequence[tuple[_Server, "subprocess.Popen[bytes]"]]) -> None:
     for server, process in running:
         if (code := process.poll()) is not None:
-            raise FactoryError(f"{server.name} ended by itself with code {code}; its own words stand above. The others were stopped.")
+            words = server.log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise FactoryError(
+                f"{server.name} ended by itself with code {code}, and the others were stopped. {server.log} ends: {' '.join(words)}"
+            )
 
 
 def _stop(running: Sequence[tuple[_Server, "subprocess.Popen[bytes]"]]) -> None:

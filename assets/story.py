@@ -67,16 +67,36 @@ def open_shelf(home: Home, line: str) -> Shelf:
         return Shelf(home, line, tuple(instance.get_dynamic_partitions(f"{line}_leaves")))
 
 
-def tell_run(home: Home, line: Line, survey: Survey) -> Iterator[str]:
-    """The summary of a run in lines of rich's markup: seeds, what was accepted and why not, gates, accuracy, where all lies, what next."""
+def tell_run(home: Home, line: Line, survey: Survey, *, whole: bool) -> Iterator[str]:
+    """The summary of a run in lines of rich's markup: seeds, what was accepted and why not, gates, accuracy, where all lies, what next.
+
+    A run that was not of the `whole` line went as far as the verdict.
+    """
     shelf = open_shelf(home, line.name)
-    rows = [*_tell_data(shelf), *_tell_gates(shelf), *_tell_release(shelf), *_tell_training(shelf, line)]
-    width = max(len(name) for name, _ in rows)
+    if not whole:
+        yield from _align(line, [*_tell_data(shelf)])
+        yield from _tell_faults(survey)
+        yield "\nMade up to the verdict. [bold]factory run[/bold] without --leaf validates, releases and trains.\n"
+        return
+    yield from _align(line, [*_tell_data(shelf), *_tell_gates(shelf), *_tell_release(shelf), *_tell_training(shelf, line)])
+    yield from _tell_faults(survey)
+    yield from _tell_next(shelf)
+
+
+def tell_gates_failed(home: Home, line: Line) -> Iterator[str]:
+    """After a run whose gates failed: how far it came, and what a person can do."""
+    shelf = open_shelf(home, line.name)
+    yield from _align(line, [*_tell_data(shelf), *_tell_gates(shelf)])
+    yield "\nNothing was released or trained. [bold]factory report[/bold] shows every gate. Mend the data (the funnel above says where it"
+    yield "is lost), move the threshold under validation.gates in the line's YAML, or waive the gate there by name and with a reason:"
+    yield "  validation: {waivers: \\[{gate: <report>.<metric>, by: <your name>, reason: <why>}]}\n"
+
+
+def _align(line: Line, rows: list[tuple[str, str]]) -> Iterator[str]:
+    width = max((len(name) for name, _ in rows), default=0)
     yield f"\n[bold]{line.name}[/bold]"
     for name, told in rows:
         yield f"  [cyan]{name:<{width}}[/cyan]  {told}"
-    yield from _tell_faults(survey)
-    yield from _tell_next(shelf)
 
 
 def _tell_data(shelf: Shelf) -> Iterator[tuple[str, str]]:
@@ -126,7 +146,7 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
     if answers is not None:
         told = {row["model"]: row for row in summarise(answers).filter(leaf=ALL, origin=ALL).iter_rows(named=True)}
         shown = [f"{name} {_percent(told[name])}" for name in ("base", "tuned", "teacher", "champion") if name in told]
-        yield "accuracy", f"{' → '.join(shown[:2])}; {', '.join(shown[2:])}, on {told['tuned']['problems']} problems"
+        yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems"
     if history is not None and student is not None:
         judged = history.filter(student=student["revision"][0])
         yield "champion", escape(judged["reason"][-1]) if judged.height else "not judged"
@@ -160,7 +180,7 @@ def _tell_next(shelf: Shelf) -> Iterator[str]:
 def draw_status(home: Home, line: Line, survey: Survey) -> Iterator[Table | str]:
     """The state of a line: each asset with its rows and when it was last made, the last runs, the faults."""
     shelf = open_shelf(home, line.name)
-    table = Table("asset", "leaves", "rows", "last made", title=f"{line.name}: {len(shelf.leaves)} leaves", title_justify="left")
+    table = Table("asset", "leaves", "rows", "last run", title=f"{line.name}: {len(shelf.leaves)} leaves", title_justify="left")
     with open_instance(home) as instance:
         for name in (*LEAF_FRAMES, *LINE_FRAMES, *(student_name(phase) for phase in line.training.phases), "evaluation", "champion"):
             frame = shelf.frame(name)

@@ -125,8 +125,10 @@ def _check_gate(key: dg.AssetKey, check: str, table: pl.DataFrame, gate: str) ->
     row = table.filter(pl.col("threshold").is_not_null(), report=report, metric=metric).row(0, named=True)
     waived = row["waived_by"] is not None
     bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
-    value = "no value" if row["value"] is None else f"{row['value']:.4g}"
-    told = f"{gate} = {value}, must be {bound}" + (f"; waived by {row['waived_by']}: {row['waiver_reason']}" if waived else "")
+    interval = "" if row["low"] is None else f" ({row['confidence']:.0%} interval {row['low']:.3g} to {row['high']:.3g})"
+    value = "not measured" if row["value"] is None else f"{row['value']:.4g}{interval}"
+    shown = ", and privacy must be shown by the whole interval" if report == "privacy" and not row["passed"] else ""
+    told = f"{gate} = {value}, must be {bound}{shown}" + (f"; waived by {row['waived_by']}: {row['waiver_reason']}" if waived else "")
     return dg.AssetCheckResult(
         passed=bool(row["passed"]),
         check_name=check,

@@ -94,6 +94,9 @@ class RewardSpec(Spec):
     )
     batch_size: int = Field(default=64, ge=1)
     min_reward: Share = Field(default=0.5, description="Least reward (probability of being good) that is accepted.")
+    min_support: Share = Field(
+        default=0.6, description="Least share of a response's words that stand in its context; for records with a context."
+    )
     near_duplicate: float = Field(
         default=0.9, ge=0.06, le=1, description="Jaccard similarity of word shingles from which two instructions are near-duplicates."
     )

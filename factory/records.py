@@ -73,6 +73,7 @@ SCORED: dict[str, Any] = CANDIDATE | {
     "verifier_note": pl.String,  # what the verifier expected, or why it cannot tell
     "reward": pl.Float64,  # the reward model's probability that the response is good, 0 to 1; null where not asked
     "reward_model": pl.String,  # "<name>@<revision>"
+    "support": pl.Float64,  # share of the response's words that stand in the context, 0 to 1; null for freeform
     "goodness": pl.Float64,  # 1.0 right, 0.0 wrong, the reward elsewhere; null where nothing can tell
 }
 """A candidate with every score."""

@@ -1,5 +1,6 @@
 """The one folder that holds everything a run makes, and the environment that keeps libraries from writing elsewhere."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -165,6 +166,7 @@ def _open_dagster(home: Home) -> None:
 def _open_mlflow() -> None:
     from mlflow import MlflowClient
 
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     MlflowClient().search_registered_models(max_results=1)
 
 

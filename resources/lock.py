@@ -112,5 +112,5 @@ def bury_run(instance: dg.DagsterInstance, run_id: str) -> None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}

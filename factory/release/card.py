@@ -44,8 +44,8 @@ def render_markdown(contents: Contents) -> str:
 
 def write_front_matter(facts: Facts) -> str:
     """YAML metadata of a dataset card (https://huggingface.co/docs/hub/datasets-cards), without the `---` lines."""
-    spdx = [licence.lower() for licence in facts.licences]
-    languages = sorted({tag.split("-")[0].lower() for tag in facts.languages})
+    spdx = [" ".join(licence.lower().split()) for licence in facts.licences]
+    languages = sorted({" ".join(tag.split("-")[0].lower().split()) for tag in facts.languages})
     size = next((name for bound, name in _SIZES if facts.records < bound), "n>10M")
     metadata = {
         "pretty_name": f"{facts.line} {facts.version}",

@@ -11,7 +11,7 @@ from factory.reward.verdict import ACCEPTED, REASONS
 
 STAGES = {
     "parsed": ("parse_fault",),
-    "verified": ("undecidable", "wrong_answer", "unscored", "low_reward"),
+    "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_reward"),
     "unique": ("duplicate", "near_duplicate"),
     "accepted": ("holdout_overlap", "seed_copy"),
 }
@@ -31,6 +31,8 @@ ADVICE = {
     "wrong_answer": "the teacher cannot do this task well; lower generation.response.temperature, ask for more candidates, "
     "or use a stronger teacher",
     "unscored": "its texts are longer than the reward model reads; lower seeds.chunk_words or use a reward model with a longer context",
+    "unsupported": "the teacher answers with what its text does not say; use a teacher that reads better, shorter chunks "
+    "(seeds.chunk_words), or lower reward.min_support if its paraphrases are good",
     "low_reward": "read a few of its rows in `rejected`; lower reward.min_reward if they are good, else use a stronger teacher",
     "holdout_overlap": "the teacher repeats what is kept for evaluation: it may have been trained on it; use another teacher",
     "seed_copy": "the teacher copies its examples; raise generation.instruction.temperature or add more varied seed examples",

@@ -9,6 +9,7 @@ import polars as pl
 
 from factory.records import SCORED
 from factory.reward.model import Pair, RewardModel, user_text
+from factory.reward.support import measure_support
 from factory.reward.verifiers import Check, verify
 
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
@@ -38,8 +39,9 @@ def score_candidates(candidates: pl.DataFrame, reward_model: Callable[[], Reward
             "verifier_note": [check.note or None if check else None for check in checks],
             "reward": rewards,
             "reward_model": models,
+            "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
         },
-        schema={name: SCORED[name] for name in ("verified", "verifier_note", "reward", "reward_model")},
+        schema={name: SCORED[name] for name in ("verified", "verifier_note", "reward", "reward_model", "support")},
     )
     goodness = pl.coalesce(pl.col("verified").cast(pl.Float64), "reward").alias("goodness")
     return candidates.hstack(scores).with_columns(goodness).select(*SCORED)

@@ -26,11 +26,12 @@ COPY_REASONS = {
     (ACCEPTED, True): "duplicate",
     (ACCEPTED, False): "near_duplicate",
 }
-REASONS = (*QUALITY_REASONS, "low_reward", *dict.fromkeys(COPY_REASONS.values()))
+REASONS = (*QUALITY_REASONS, "unsupported", "low_reward", *dict.fromkeys(COPY_REASONS.values()))
 """In the order in which they are looked for.
 
 parse_fault: a step of the flow did not parse. undecidable: the leaf has a verifier, and it cannot tell; nothing reaches training
-unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward model reads. low_reward: below `reward.min_reward`.
+unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward model reads. unsupported: says what
+its context does not, below `reward.min_support`. low_reward: below `reward.min_reward`.
 holdout_overlap, seed_copy: the same or nearly the same as an example made by people, held out or shown to the teacher.
 duplicate, near_duplicate: as a candidate that was accepted before it.
 """
@@ -46,6 +47,7 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     """
     quality = pl.coalesce(
         *(pl.when(refused).then(pl.lit(reason)) for reason, refused in QUALITY_REASONS.items()),
+        pl.when(pl.col("context").is_not_null() & (pl.col("support").fill_null(0.0) < spec.min_support)).then(pl.lit("unsupported")),
         pl.when(pl.col("verifier").is_null() & (pl.col("reward") < spec.min_reward)).then(pl.lit("low_reward")),
     )
     rows = scored.with_columns(quality.alias("reason")).with_row_index("row")

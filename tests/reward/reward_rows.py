@@ -18,7 +18,7 @@ def candidates(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def scored(*rows: dict[str, Any]) -> pl.DataFrame:
-    """SCORED rows; ids count up from "c0". Without other values a row was found right by a verifier."""
+    """SCORED rows; ids count up from "c0". Without other values a row was found right by a verifier, and its context supports it."""
     default = {
         "leaf": "leaf",
         "language": "en",
@@ -27,6 +27,7 @@ def scored(*rows: dict[str, Any]) -> pl.DataFrame:
         "verifier": "word_count",
         "verified": True,
     }
+    rows = tuple(({"support": 1.0} if row.get("context") else {}) | row for row in rows)
     return _frame(SCORED, rows, "c", default)
 
 

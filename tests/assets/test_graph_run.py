@@ -1,0 +1,106 @@
+"""One whole run: every asset, the release, the tracked model, the pages and checks in Dagster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from plant import LEAVES, Plant, Whole
+
+from assets.definitions import build_definitions, build_resources
+from factory.records import CANDIDATE, SEED, VERDICT
+from factory.release.manifest import find_releases, verify_release
+from resources.home import open_instance
+
+
+def test_every_leaf_is_written_scored_and_decided(made: Plant) -> None:
+    candidates, scored = made.frame("candidates"), made.frame("scored")
+    assert dict(candidates.schema) == CANDIDATE
+    assert candidates.group_by("leaf").len().sort("leaf").rows() == [(leaf, 10) for leaf in LEAVES]
+    assert set(scored["record_id"]) == set(candidates["record_id"])
+    accepted, rejected = made.frame("accepted"), made.frame("rejected")
+    assert dict(accepted.schema) == VERDICT
+    assert accepted.height > 0
+    assert sorted([*accepted["record_id"], *rejected["record_id"]]) == sorted(candidates["record_id"])
+    assert rejected["reason"].null_count() == 0
+
+
+def test_the_teacher_never_sees_a_held_out_example(made: Plant) -> None:
+    seeds = made.frame("seed_examples")
+    assert dict(seeds.schema) == SEED
+    held_out = set(seeds.filter(split="holdout")["record_id"])
+    shown = set(made.frame("candidates")["seed_ids"].explode().drop_nulls())
+    assert held_out and shown
+    assert not held_out & shown
+
+
+def test_the_release_is_whole_and_holds_what_was_accepted(made: Plant) -> None:
+    folder = Path(made.frame("dataset_release")["folder"][0])
+    assert find_releases(made.home.releases, "tiny") == [folder]
+    manifest = verify_release(folder)
+    records = pl.read_parquet(folder / "data.parquet")
+    assert set(records["record_id"]) == set(made.frame("accepted")["record_id"])
+    assert manifest.version == folder.name == made.frame("dataset_release")["version"][0]
+
+
+def test_the_student_is_registered_as_candidate_and_loads(made: Plant) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{made.home.mlflow / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias("tiny_student", "candidate")
+    assert str(version.version) == "1"
+    experiment = client.get_experiment_by_name("tiny")
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in runs if "mlflow.parentRunId" in run.data.tags) == ["evaluation", "student_sft"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    trained = client.get_run(version.run_id)
+    assert trained.inputs.dataset_inputs[0].dataset.name == made.frame("dataset_release")["version"][0]
+    loaded = mlflow.transformers.load_model("models:/tiny_student@candidate")
+    assert loaded.model.config.model_type == "llama"
+    assert (made.home.mlflow / "artifacts").is_dir()
+
+
+def test_the_student_is_evaluated_beside_base_and_teacher(made: Plant) -> None:
+    answers = made.frame("evaluation")
+    assert set(answers["model"]) == {"base", "tuned", "teacher"}
+    problems = answers.group_by("model").agg(pl.col("problem_id").sort())
+    assert problems["problem_id"].n_unique() == 1, "all models answer the same problems"
+    history = made.frame("champion")
+    assert history["student"].to_list() == made.frame("student_sft")["revision"].to_list()
+
+
+def test_every_asset_is_materialised_and_every_check_is_on_record(made: Plant, whole: Whole) -> None:
+    graph = build_definitions([made.line], build_resources(made.home)).resolve_asset_graph()
+    with open_instance(made.home) as instance:
+        for key in graph.materializable_asset_keys:
+            assert instance.get_latest_materialization_event(key), f"{key} is not materialised"
+        (run_id,) = whole.ended.run_ids
+        run = instance.get_run_by_id(run_id)
+        assert run is not None and run.status == dg.DagsterRunStatus.SUCCESS
+        events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        found = {evaluated.asset_check_key: evaluated for event in events if (evaluated := event.dagster_event.event_specific_data)}
+    assert set(found) == set(graph.asset_check_keys)
+    assert all(evaluated.passed for evaluated in found.values()), [key for key, evaluated in found.items() if not evaluated.passed]
+
+
+def test_each_leaf_has_a_page_of_its_own(made: Plant) -> None:
+    with open_instance(made.home) as instance:
+        key = dg.AssetKey(["tiny", "candidates"])
+        assert sorted(instance.get_materialized_partitions(key)) == LEAVES
+        event = instance.fetch_materializations(key, limit=10).records[0].event_log_entry.asset_materialization
+    assert event is not None
+    assert event.metadata["teacher"].value.startswith("pico-teacher")
+    assert event.metadata["reused"].value is False
+
+
+def test_no_frame_says_when_it_was_made(made: Plant) -> None:
+    """Facts beside the rows may hold seconds; rows, manifest and ids are the same whenever the line is run."""
+    manifest = json.loads((Path(made.frame("dataset_release")["folder"][0]) / "manifest.json").read_text())
+    text = json.dumps(manifest)
+    assert str(made.home.root) not in text
+    assert not [name for name in manifest if "time" in name or name == "created"]

@@ -7,7 +7,6 @@ its own candidates, its own draw of unfiltered ones and its own tuning. Run from
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import polars as pl
@@ -82,10 +81,9 @@ def report(answers: pl.DataFrame) -> None:
             found = compare(part, a, b)
             interval = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
             print(f"| {a} − {b} | {name} | {100 * found.difference:+.1f} | {interval} | {found.p_value:.2g} |")
-    leaves = summarise(answers).filter((pl.col("leaf") != ALL) & (pl.col("origin") == ALL))
-    table = leaves.pivot(on="model", index="leaf", values="accuracy").select("leaf", "base", "unfiltered", "accepted", "teacher")
+    by_leaf = answers.group_by("leaf", "model").agg(pl.col("correct").mean()).pivot(on="model", index="leaf", values="correct").sort("leaf")
     print("\n| leaf | base | unfiltered | accepted | teacher |\n|---|---|---|---|---|")
-    for leaf, *values in table.sort("leaf").iter_rows():
+    for leaf, *values in by_leaf.select("leaf", "base", "unfiltered", "accepted", "teacher").iter_rows():
         print(f"| {leaf} | {' | '.join(f'{value:.0%}' for value in values)} |")
 
 
@@ -102,8 +100,8 @@ def main() -> None:
         work = options.work / str(seed)
         work.mkdir(parents=True, exist_ok=True)
         answers.append(run_seed(line, seed, seeds, documents, work))
+    pl.concat(answers).write_parquet(options.work / "answers.parquet")
     report(pl.concat(answers))
-    (options.work / "answers.json").write_text(json.dumps(summarise(pl.concat(answers)).to_dicts(), indent=1))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from factory.pico.family import read_excluded
 from factory.pico.passages import write_passage
 from factory.pico.rated import write_rated
 from factory.pico.recipe import RECIPES
+from factory.problems import WRITERS
 
 TAXONOMY = Path(__file__).parents[2] / "taxonomy"
 
@@ -62,5 +63,7 @@ def test_half_of_the_rated_responses_are_good():
 
 def test_mixtures_name_sources_of_the_corpus():
     for recipe in RECIPES.values():
-        assert all(callable(getattr(Corpus, name)) for name in recipe.mixture)
-        assert not recipe.mixture or abs(sum(recipe.mixture.values()) - 1) < 1e-9
+        for stage in recipe.stages:
+            assert all(callable(getattr(Corpus, name)) for name in stage.mixture)
+            assert not stage.mixture or abs(sum(stage.mixture.values()) - 1) < 1e-9
+            assert set(stage.practice) == set(WRITERS)

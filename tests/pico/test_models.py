@@ -66,7 +66,7 @@ def test_the_reward_model_ranks_good_above_spoilt():
     for _ in range(120):
         messages, good = write_rated(Corpus(frozenset()), rng)
         inputs = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), return_tensors="pt", add_special_tokens=False)
-        scores[good].append(float(model(input_ids=inputs["input_ids"]).logits))
+        scores[good].append(model(input_ids=inputs["input_ids"]).logits.item())
     above = [a > b for a in scores[True] for b in scores[False]]
     assert sum(above) / len(above) > 0.75
 

@@ -10,10 +10,10 @@ import polars as pl
 from rich.markup import escape
 from rich.table import Table
 
+from assets.champion import find_champion, student_name
 from assets.layout import asset_key, leaves_name
 from assets.release import CARD
 from assets.seeds import Survey
-from assets.training import find_champion, student_name
 from factory.faults import FactoryError
 from factory.line import Line
 from factory.release.manifest import find_releases

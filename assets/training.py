@@ -11,16 +11,16 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.champion import build_champion, digest_ids, find_champion, find_folder, read_champions, student_name
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_curve, show_floats, show_kept, show_table
 from assets.release import read_records
 from factory.line import Line, PhaseSpec
 from factory.pico.models import model_revision
-from factory.records import ANSWER, digest, digest_frame, empty
+from factory.records import ANSWER, digest
 from factory.training import (
     Problem,
     TrainedPhase,
-    decide_promotion,
     evaluate_model,
     fingerprint_phase,
     make_problems,
@@ -30,7 +30,6 @@ from factory.training import (
 from factory.training.statistics import ALL
 from resources.home import find_home
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
-from resources.store import Stamp
 from resources.tracking import Curve, Released, Tracking
 
 STUDENT: dict[str, Any] = {
@@ -46,30 +45,12 @@ STUDENT: dict[str, Any] = {
     "losses": pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64})),
 }
 """Columns of the one row that says what a phase made."""
-CHAMPION: dict[str, Any] = {
-    "student": pl.String,  # revision of the student that was judged
-    "rival": pl.String,  # revision of the champion that it was compared with; null where it was the base
-    "problems": pl.String,  # digest of the evaluation problems
-    "promoted": pl.Boolean,
-    "reason": pl.String,
-    "difference": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "model": pl.String,  # folder of the student
-    "release": pl.String,
-}
-"""One judged student a row, in the order in which they were judged; the last promoted one is champion."""
 
 
 def build_training(line: Line) -> list[dg.AssetsDefinition]:
     """The assets `student_<phase>` for each phase, `evaluation` and `champion`."""
     students = [_build_student(line, number) for number in range(len(line.training.phases))]
-    return [*students, _build_evaluation(line), _build_champion(line)]
-
-
-def student_name(phase: PhaseSpec) -> str:
-    """Name of the asset of a phase."""
-    return f"student_{phase.name}"
+    return [*students, _build_evaluation(line), build_champion(line)]
 
 
 def _build_student(line: Line, number: int) -> dg.AssetsDefinition:
@@ -196,9 +177,9 @@ def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: 
     tuned = student["revision"][0]
     models = {"base": line.training.student, "tuned": student["model"][0], "teacher": line.generation.teacher.model}
     history = read_champions(keeper, line)
-    judged = history.filter(student=tuned, problems=_digest_problems(problems))
+    judged = history.filter(student=tuned, problems=digest_ids(problem.problem_id for problem in problems))
     rival = judged["rival"][-1] if judged.height else find_champion(history)
-    folder = _folder_of(history, rival)
+    folder = find_folder(history, rival)
     return models | ({"champion": folder} if folder and rival != tuned else {})
 
 
@@ -212,98 +193,6 @@ def _answer(line: Line, keeper: Keeper, name: str, model: str, problems: Sequenc
         [model_revision(model), spec.max_new_tokens, spec.batch_size, digest([asdict(problem) for problem in problems])],
     )
     return keeper.keep(key, name, fingerprint, lambda: Made(evaluate_model(name, model, problems, spec, report)), refresh=refresh)
-
-
-def _build_champion(line: Line) -> dg.AssetsDefinition:
-    key = asset_key(line, "champion")
-
-    @line_asset(
-        line,
-        "champion",
-        "training",
-        CHAMPION,
-        "Every judged student of the line, in order. A student becomes champion only by beating the champion (the first one, the base) "
-        "on the evaluation problems: the whole interval of the difference must lie above 0.",
-        ins=read_assets(line, "evaluation") | {"student": dg.AssetIn(asset_key(line, student_name(line.training.phases[-1])))},
-    )
-    def champion(keeper: Keeper, tracking: Tracking, student: pl.DataFrame, evaluation: pl.DataFrame) -> Outcome:
-        keeper.progress.start("champion", 1)
-        history = read_champions(keeper, line)
-        tuned = student.row(0, named=True)
-        judged = history.filter(student=tuned["revision"], problems=_digest_ids(evaluation.filter(model="tuned")["problem_id"]))
-        if judged.is_empty() and tuned["revision"] != find_champion(history):
-            history = pl.concat([history, _judge(tuned, find_champion(history), evaluation)])
-        crowned = _crown(line, keeper, tracking, history)
-        keeper.store.write(key, None, history, Stamp("", digest_frame(history), {"crowned": crowned}))
-        keeper.progress.finish("champion", "", history.height, 0.0, reused=not judged.is_empty())
-        row = history.filter(student=tuned["revision"]).row(-1, named=True)
-        return Outcome(
-            metadata={
-                "dagster/row_count": history.height,
-                "champion": find_champion(history) or "none",
-                "decision": row["reason"],
-                "registered_version": crowned or "none",
-                "history": show_table(history.reverse(), ["student", "rival", "promoted", "difference", "low", "high", "release"], rows=20),
-                **show_floats({name: row[name] for name in ("difference", "low", "high")}),
-            }
-        )
-
-    return champion
-
-
-def read_champions(keeper: Keeper, line: Line) -> pl.DataFrame:
-    """Every judged student of the line so far (CHAMPION)."""
-    stored = keeper.store.read(asset_key(line, "champion"), None)
-    return empty(CHAMPION) if stored is None else stored
-
-
-def find_champion(history: pl.DataFrame) -> str | None:
-    """Revision of the champion: the last promoted student whose model is still there."""
-    promoted = history.filter("promoted")
-    there = [row["student"] for row in promoted.iter_rows(named=True) if (Path(row["model"]) / "config.json").is_file()]
-    return there[-1] if there else None
-
-
-def _judge(tuned: dict[str, Any], rival: str | None, evaluation: pl.DataFrame) -> pl.DataFrame:
-    decision = decide_promotion(evaluation, champion_present=rival is not None)
-    row = {
-        "student": tuned["revision"],
-        "rival": rival,
-        "problems": _digest_ids(evaluation.filter(model="tuned")["problem_id"]),
-        "promoted": decision.promote,
-        "reason": decision.reason,
-        "difference": decision.comparison.difference,
-        "low": decision.comparison.low,
-        "high": decision.comparison.high,
-        "model": tuned["model"],
-        "release": tuned["release"],
-    }
-    return pl.DataFrame([row], schema=CHAMPION)
-
-
-def _crown(line: Line, keeper: Keeper, tracking: Tracking, history: pl.DataFrame) -> str | None:
-    """Tells MLflow's registry who is champion, where it does not know yet; the version that it knows as champion."""
-    stored = keeper.store.stamp(asset_key(line, "champion"), None)
-    known = stored.facts.get("crowned") if stored else None
-    facts = keeper.facts(asset_key(line, student_name(line.training.phases[-1])))
-    newest = history.row(-1, named=True)
-    version = facts.get("mlflow_version")
-    if not newest["promoted"] or newest["student"] != find_champion(history) or version is None or version == known:
-        return known
-    return version if tracking.crown(facts["mlflow_model"], version) else known
-
-
-def _digest_problems(problems: Sequence[Problem]) -> str:
-    return digest(sorted(problem.problem_id for problem in problems))
-
-
-def _digest_ids(ids: pl.Series) -> str:
-    return digest(sorted(ids))
-
-
-def _folder_of(history: pl.DataFrame, student: str | None) -> str | None:
-    rows = history.filter(student=student) if student else history.clear()
-    return None if rows.is_empty() else str(rows["model"][-1])
 
 
 def _name_figures(summary: pl.DataFrame) -> dict[str, float]:

@@ -166,7 +166,7 @@ def _open_dagster(home: Home) -> None:
 def _open_mlflow() -> None:
     from mlflow import MlflowClient
 
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # its tale of tables made says nothing to a person
     MlflowClient().search_registered_models(max_results=1)
 
 

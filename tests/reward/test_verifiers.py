@@ -149,6 +149,11 @@ def test_hostile_response_is_wrong_and_nothing_more(name: str, response: str) ->
         ("weekday_after", "What day is 3 days after Tueſday?", "Friday"),
         ("date_after", "What date is 1 day after 2024-02-28?", "2024-02-29"),
         ("date_after", "What is the date 1 days after 2023-02-28?", "2023-03-01"),
+        ("weekday_after", "What day is 45 days after Monday?", "Thursday."),
+        ("weekday_after", "What day is 45 days after Monday?", "45 = 6 * 7 + 3. Thursday."),
+        ("date_after", "Add 5 days to 2001-06-10.", "10 + 5 = 15. 2001-06-15"),
+        ("date_after", "Add 40 days to 2023-01-30.", "30 + 40 = 70. 70 - 31 = 39. 39 - 28 = 11. 2023-03-11."),
+        ("date_after", "Add 30 days to 1999-12-15.", "15 + 30 = 45. 45 - 31 = 14. 2000-01-14"),
         ("number_words", "Tuliskan angka 1.000 dalam kata-kata.", "seribu"),
     ],
 )
@@ -185,7 +190,11 @@ def test_other_phrasings_and_forms_are_right(name: str, instruction: str, respon
         ("unit_conversion", "Convert 3 kilometres to metres.", "3000 metre", "3 kilometres = 3000 metres"),
         ("unit_conversion", "Convert 24 hours to days.", "24 hours = 1 weeks", "24 hours = 1 days"),
         ("weekday_after", "What day is 3 days after Monday?", "It is Thursday", "Thursday"),
+        ("weekday_after", "What day is 45 days after Monday?", "45 = 5 * 7 + 3. Thursday", "Thursday"),
+        ("weekday_after", "What day is 45 days after Monday?", "45 = 6 * 7 + 3. Friday", "Thursday"),
         ("date_after", "Add 12 days to 2024-03-25.", "06-04-2024", "2024-04-06"),
+        ("date_after", "Add 12 days to 2024-03-25.", "25 + 12 = 37. 2024-04-06", "2024-04-06"),
+        ("date_after", "Add 12 days to 2024-03-25.", "25 + 12 = 36. 36 - 31 = 6. 2024-04-06", "2024-04-06"),
         ("number_words", "Tulis 100 dengan huruf.", "satu ratus", "seratus"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import json
 import re
@@ -79,15 +80,23 @@ def converted(text: str) -> str:
 
 
 def weekday(text: str) -> str:
-    start = next(day for day in DAYS if day in text)
-    return DAYS[(DAYS.index(start) + numbers(text)[0]) % 7]
+    start, days = next(day for day in DAYS if day in text), numbers(text)[0]
+    return f"{days} = {days // 7} * 7 + {days % 7}. {DAYS[(DAYS.index(start) + days) % 7]}"
 
 
 def later(text: str) -> str:
     date = re.search(r"\d{4}-\d\d-\d\d", text)
     days = re.search(r"(\d+) days", text)
     assert date and days
-    return str(datetime.date.fromisoformat(date[0]) + datetime.timedelta(days=int(days[1])))
+    start = datetime.date.fromisoformat(date[0])
+    after = start + datetime.timedelta(days=int(days[1]))
+    working = [f"{start.day} + {days[1]} = {start.day + int(days[1])}"]
+    for passed in {day.replace(day=1): day for day in (start + datetime.timedelta(days=n) for n in range(int(days[1]) + 1))}:
+        if passed < after.replace(day=1):
+            length = calendar.monthrange(passed.year, passed.month)[1]
+            left = int(working[-1].split(" = ")[1])
+            working.append(f"{left} - {length} = {left - length}")
+    return f"{'. '.join(working)}. {after}"
 
 
 def total(text: str) -> str:

@@ -17,9 +17,11 @@ _FORMS: Final = (
 
 
 def verify(instruction: str, response: str) -> Check:
-    """Right: the day's English name, with its capital, and nothing else."""
+    """Right: the day's English name, with its capital, alone or after the right division by seven ("45 = 6 * 7 + 3. Thursday")."""
     found = match_form(_FORMS, instruction)
     if found is None:
         return cannot_tell("does not ask for the weekday some days after another")
-    day = WEEKDAYS[(WEEKDAYS.index(found["day"].casefold().capitalize()) + int(found["days"])) % 7]
-    return expect(read_answer(response) == day, day)
+    weeks, rest = divmod(int(found["days"]), 7)
+    day = WEEKDAYS[(WEEKDAYS.index(found["day"].casefold().capitalize()) + rest) % 7]
+    working, _, answer = read_answer(response).rpartition(". ")
+    return expect(answer == day and working in ("", f"{int(found['days'])} = {weeks} * 7 + {rest}"), day)

@@ -65,7 +65,7 @@ def open_line(name_or_file: str) -> Line:
 def preview_line(line: Line) -> None:
     """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher."""
     from factory.generation.flows import load_flow
-    from factory.generation.teacher import LocalTeacher
+    from factory.generation.local_teacher import LocalTeacher
     from factory.validation.gates import decide_gates
 
     for flow in (line.generation.freeform_flow, line.generation.grounded_flow):

@@ -13,7 +13,7 @@ import polars as pl
 
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
-from factory.generation.teacher import LocalTeacher
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line, load_line
 from factory.problems import WRITERS
 from factory.reward.model import RewardModel

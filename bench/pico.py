@@ -8,8 +8,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from factory.generation.chat import Message, Request
 from factory.generation.flows import load_flow, render_prompt
-from factory.generation.teacher import LocalTeacher, Request
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import Sampling, load_line
 from factory.pico.corpus import Corpus, render_grounded
 from factory.pico.passages import write_passage
@@ -24,7 +25,8 @@ GREEDY, SAMPLED, FREE = (Sampling(temperature=temperature) for temperature in (0
 
 def ask(model: LocalTeacher, prompts: Sequence[str], sampling: Sampling) -> list[str]:
     """The model's answers, one for each prompt."""
-    return [done.text.strip() for done in model.complete([Request(text, seed) for seed, text in enumerate(prompts)], sampling)]
+    requests = [Request((Message("user", text),), seed, sampling) for seed, text in enumerate(prompts)]
+    return [done.text.strip() for done in model.complete(requests)]
 
 
 def measure_skills(size: int) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 from factory.line import RewardSpec, TeacherSpec
 
 if TYPE_CHECKING:
-    from factory.generation.teacher import LocalTeacher
+    from factory.generation.local_teacher import LocalTeacher
     from factory.reward.model import RewardModel
 
 
@@ -26,7 +26,7 @@ class Models(dg.ConfigurableResource[None]):
 
 @lru_cache(maxsize=4)
 def _open_teacher(model: str, revision: str | None, batch_size: int) -> "LocalTeacher":
-    from factory.generation.teacher import LocalTeacher
+    from factory.generation.local_teacher import LocalTeacher
 
     return LocalTeacher(model, revision, batch_size)
 

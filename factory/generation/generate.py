@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
+from factory.generation.chat import Completion, Message, Request
 from factory.generation.flows import Flow, ParseError, Step, load_flow, render
 from factory.generation.ledger import Ledger
-from factory.generation.teacher import Completion, LocalTeacher, Request
+from factory.generation.local_teacher import LocalTeacher
 from factory.generation.units import Unit, draw_units, select_contexts, select_examples
 from factory.line import GenerationSpec, Price, Sampling
 from factory.records import CANDIDATE, digest, record_id
@@ -92,11 +93,12 @@ def _ask(flow: Flow, step: Step, drafts: Sequence[_Draft], spec: GenerationSpec,
         draft.prompts.append([system, prompt])
         inputs = [draft.unit.input_ids, flow.name, step.name, digest([system, prompt])]
         key = digest([*inputs, teacher.identity, sampling.model_dump(), draft.unit.seed])
-        requests[key] = Request(prompt, int(key[:12], 16), system)
+        messages = (Message("user", prompt),) if system is None else (Message("system", system), Message("user", prompt))
+        requests[key] = Request(messages, int(key[:12], 16), sampling)
     answers = ledger.get([*requests])
     if len(answers) < len(requests):
         # Where only some of a batch is stored, all of it is computed again (see above), and the answers already stored win.
-        computed = dict(zip(requests, teacher.complete([*requests.values()], sampling), strict=True))
+        computed = dict(zip(requests, teacher.complete([*requests.values()]), strict=True))
         ledger.put({key: answer for key, answer in computed.items() if key not in answers})
         answers = computed | answers
     for draft, key in zip(drafts, requests, strict=True):

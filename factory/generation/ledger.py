@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from factory.faults import FactoryError
-from factory.generation.teacher import Completion
+from factory.generation.chat import Completion
 
 WAIT_SECONDS = 60.0
 """How long a write waits for another process that is writing."""

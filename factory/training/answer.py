@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from factory.generation.teacher import Completion, LocalTeacher, Request
+from factory.generation.chat import Message, Request
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import Sampling
 from factory.reward.model import user_text
 
@@ -40,18 +41,7 @@ def answer_problems(
     """
     if not problems:
         return []
-    requests = [Request(user_text(problem.instruction, problem.context), seed=0) for problem in problems]
-    by_length = sorted(range(len(problems)), key=lambda index: (len(requests[index].prompt), problems[index].problem_id))
-    done = 0
-
-    def count(batch: list[Completion]) -> None:
-        nonlocal done
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(problems))
-
-    # Batches as planned depend on the problems alone, so the same problems get the same answers.
-    teacher = LocalTeacher(str(model), batch_size=batch_size)
-    completions = teacher.complete([requests[index] for index in by_length], Sampling(temperature=0, max_new_tokens=max_new_tokens), count)
-    answers = dict(zip(by_length, completions, strict=True))
-    return [answers[index].text for index in range(len(problems))]
+    sampling = Sampling(temperature=0, max_new_tokens=max_new_tokens)
+    requests = [Request((Message("user", user_text(problem.instruction, problem.context)),), 0, sampling) for problem in problems]
+    # One window, so that the same problems get the same answers.
+    return [answer.text for answer in LocalTeacher(str(model), batch_size=batch_size).complete(requests, progress)]

@@ -7,7 +7,8 @@ import signal
 from typing import Any
 
 from assets.cli import main
-from factory.generation.teacher import Completion, LocalTeacher
+from factory.generation.chat import Completion
+from factory.generation.local_teacher import LocalTeacher
 
 ANSWERED = {"batches": 0}
 _complete = LocalTeacher.complete

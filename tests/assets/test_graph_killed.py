@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from plant import LEAVES, Plant, Whole
 
-from factory.generation.teacher import LocalTeacher
+from factory.generation.local_teacher import LocalTeacher
 from resources.home import open_instance
 from resources.lock import hold_line
 

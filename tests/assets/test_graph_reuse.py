@@ -11,7 +11,7 @@ from plant import ADDITION, COUNT, LEAVES, SORT, THANKS, Plant
 
 from assets.run import group_neighbours
 from factory.faults import FactoryError
-from factory.generation.teacher import LocalTeacher
+from factory.generation.local_teacher import LocalTeacher
 from factory.release.manifest import find_releases, verify_release
 from resources.home import open_instance
 

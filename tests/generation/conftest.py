@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from tiny_llama import save_tiny_model
 
-from factory.generation.teacher import LocalTeacher
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import GenerationSpec
 from factory.records import DOCUMENT, SEED, empty, record_id
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from factory.generation.chat import Completion
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
-from factory.generation.teacher import Completion, LocalTeacher
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import GenerationSpec
 from factory.records import DOCUMENT, empty
 

@@ -15,10 +15,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from factory.faults import FactoryError
+from factory.generation.chat import Completion, Message, Request
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
-from factory.generation.teacher import Completion, LocalTeacher, Request
-from factory.line import GenerationSpec, Sampling
+from factory.generation.local_teacher import LocalTeacher
+from factory.line import GenerationSpec
 from factory.records import CANDIDATE, digest
 
 LEAF = "compositional_skills/words/reverse_words"
@@ -33,13 +34,13 @@ class CountingTeacher(LocalTeacher):
         super().__init__(model, batch_size=batch_size)
         self.asked: list[list[Request]] = []
 
-    def complete(self, requests: Sequence[Request], sampling: Sampling, on_batch: Any = None) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], progress: Any = None) -> list[Completion]:
         self.asked.append([*requests])
-        return super().complete(requests, sampling, on_batch)
+        return super().complete(requests, progress)
 
     @property
     def prompts(self) -> list[str]:
-        return [request.prompt for batch in self.asked for request in batch]
+        return [request.messages[-1].content for batch in self.asked for request in batch]
 
 
 @pytest.fixture
@@ -99,18 +100,18 @@ def test_the_second_step_is_asked_only_for_what_parsed(generate: Generate, teach
     assert no_instruction["response"].null_count() == no_instruction.height
     assert no_instruction["parse_fault"].str.starts_with("instruction: ").all()
     assert no_response["parse_fault"].str.starts_with("response: ").all()
-    asked = Counter(len(request.prompt.splitlines()) > 1 for batch in teacher.asked for request in batch)
+    asked = Counter(len(request.messages[-1].content.splitlines()) > 1 for batch in teacher.asked for request in batch)
     assert asked == {True: 60, False: 60 - no_instruction.height}
     assert set(frame["instruction"].drop_nulls()) <= set(teacher.prompts)
     faults = {fault.split(": ")[1] for fault in frame["parse_fault"].drop_nulls()}
     assert {"did not end within 12 tokens", "holds a control token of the teacher"} <= faults
 
 
-def test_tokens_are_the_sum_over_the_steps(generate: Generate, teacher: CountingTeacher, small_spec: GenerationSpec) -> None:
+def test_tokens_are_the_sum_over_the_steps(generate: Generate, teacher: CountingTeacher) -> None:
     frame = generate()
     first, second = teacher.asked[:3], teacher.asked[3:]
-    counted = [answer.completion_tokens for batch in first for answer in LocalTeacher.complete(teacher, batch, small_spec.instruction)]
-    answered = iter(answer.completion_tokens for batch in second for answer in LocalTeacher.complete(teacher, batch, small_spec.response))
+    counted = [answer.completion_tokens for batch in first for answer in LocalTeacher.complete(teacher, batch)]
+    answered = iter(answer.completion_tokens for batch in second for answer in LocalTeacher.complete(teacher, batch))
     expected = [
         count + (0 if instruction is None else next(answered)) for count, instruction in zip(counted, frame["instruction"], strict=True)
     ]
@@ -254,7 +255,7 @@ def test_other_sampling_asks_again_only_its_step(generate: Generate, teacher: Co
     generate()
     calls = len(teacher.asked)
     generate(spec=spec)
-    again = [request.prompt for batch in teacher.asked[calls:] for request in batch]
+    again = [request.messages[-1].content for batch in teacher.asked[calls:] for request in batch]
     assert any(len(prompt.splitlines()) > 1 for prompt in again) == ("instruction" in spec)
     assert again
 
@@ -326,7 +327,7 @@ def test_a_flow_of_ones_own_with_three_steps(generate: Generate, teacher: Counti
     assert frame["response"].drop_nulls().len() > 0
     assert {fault.split(":")[0] for fault in frame["parse_fault"].drop_nulls()} == {"instruction", "draft", "mend"}
     assert all(row["response"] is None for row in frame.filter(pl.col("parse_fault").is_not_null()).iter_rows(named=True))
-    assert teacher.asked[0][0].system == "In en."
+    assert teacher.asked[0][0].messages[0] == Message("system", "In en.")
 
 
 @pytest.mark.parametrize("fatal", [2, 5])

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError
+from factory.generation.chat import Completion
 from factory.generation.ledger import Ledger
-from factory.generation.teacher import Completion
 
 ANSWER = Completion("pear, apple", "stop", 40, 6)
 COMPLETIONS = st.builds(
@@ -28,7 +28,7 @@ import resource, sys
 from pathlib import Path
 from factory.faults import FactoryError
 from factory.generation.ledger import Ledger
-from factory.generation.teacher import Completion
+from factory.generation.chat import Completion
 ledger = Ledger(Path(sys.argv[1]))
 ledger.put({"first": Completion("kept", "stop", 1, 1)})
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

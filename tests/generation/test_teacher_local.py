@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,19 @@ from tiny_llama import CONTEXT_TOKENS, save_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.generation.teacher import Completion, LocalTeacher, Request
+from factory.generation.chat import Completion, Message, Request
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import Sampling
 
-REQUESTS = [Request("Sort these words" + ": apple tree" * (n % 4), seed=1000 + n) for n in range(20)]
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=24)
+
+
+def ask(prompt: str, seed: int, sampling: Sampling = SAMPLING, system: str | None = None) -> Request:
+    before = () if system is None else (Message("system", system),)
+    return Request((*before, Message("user", prompt)), seed, sampling)
+
+
+REQUESTS = [ask("Sort these words" + ": apple tree" * (n % 4), 1000 + n) for n in range(20)]
 
 
 def next_token_probabilities(folder: Path, prompt: str, temperature: float = 1.0) -> tuple[torch.Tensor, list[str]]:
@@ -35,7 +43,7 @@ def next_token_probabilities(folder: Path, prompt: str, temperature: float = 1.0
 
 def draw_next_tokens(folder: Path, sampling: Sampling, count: int) -> Counter[str]:
     teacher = LocalTeacher(str(folder), batch_size=500)
-    return Counter(answer.text for answer in teacher.complete([Request("apple tree", seed) for seed in range(count)], sampling))
+    return Counter(answer.text for answer in teacher.complete([ask("apple tree", seed, sampling) for seed in range(count)]))
 
 
 def compare(counts: Counter[str], probabilities: torch.Tensor, texts: list[str]) -> float:
@@ -75,32 +83,48 @@ def test_zero_temperature_is_greedy(tiny_model: Path) -> None:
 
 
 def test_the_same_call_gives_the_same_answers(tiny_model: Path, tiny_teacher: LocalTeacher) -> None:
-    first = tiny_teacher.complete(REQUESTS, SAMPLING)
-    assert tiny_teacher.complete(REQUESTS, SAMPLING) == first
-    assert LocalTeacher(str(tiny_model), batch_size=8).complete(REQUESTS, SAMPLING) == first
+    first = tiny_teacher.complete(REQUESTS)
+    assert tiny_teacher.complete(REQUESTS) == first
+    assert LocalTeacher(str(tiny_model), batch_size=8).complete(REQUESTS) == first
     assert len({answer.text for answer in first}) > 15
 
 
 def test_an_answer_depends_on_its_own_request(tiny_teacher: LocalTeacher) -> None:
-    together = tiny_teacher.complete(REQUESTS, SAMPLING)
-    assert [tiny_teacher.complete([request], SAMPLING)[0] for request in REQUESTS] == together
-    assert tiny_teacher.complete(REQUESTS[::-1], SAMPLING) == together[::-1]
-    other_seeds = [Request(request.prompt, request.seed + 1) for request in REQUESTS]
-    assert [a.text for a in tiny_teacher.complete(other_seeds, SAMPLING)] != [a.text for a in together]
+    together = tiny_teacher.complete(REQUESTS)
+    assert [tiny_teacher.complete([request])[0] for request in REQUESTS] == together
+    assert tiny_teacher.complete(REQUESTS[::-1]) == together[::-1]
+    other_seeds = [replace(request, seed=request.seed + 1) for request in REQUESTS]
+    assert [a.text for a in tiny_teacher.complete(other_seeds)] != [a.text for a in together]
 
 
-def test_answers_come_batch_by_batch(tiny_teacher: LocalTeacher) -> None:
-    batches: list[list[Completion]] = []
-    answers = tiny_teacher.complete(REQUESTS, SAMPLING, batches.append)
-    assert [len(batch) for batch in batches] == [8, 8, 4]
-    assert [*itertools.chain(*batches)] == answers
-    assert tiny_teacher.complete([], SAMPLING) == []
+def test_a_window_is_cut_into_batches_of_one_sampling_and_like_length(tiny_teacher: LocalTeacher) -> None:
+    cold = Sampling(temperature=0, max_new_tokens=8)
+    mixed = [replace(request, sampling=cold) if place % 3 == 0 else request for place, request in enumerate(REQUESTS)]
+    batches = tiny_teacher.plan_batches(mixed)
+    assert [len(batch) for batch in batches] == [7, 8, 5]
+    assert sorted(place for batch in batches for place in batch) == [*range(20)]
+    for batch in batches:
+        assert len({mixed[place].sampling for place in batch}) == 1
+        lengths = [len(mixed[place].messages[0].content) for place in batch]
+        assert lengths == sorted(lengths)
+    done: list[tuple[int, int]] = []
+    answers = tiny_teacher.complete(mixed, lambda *count: done.append(count))
+    assert done == [(7, 20), (15, 20), (20, 20)]
+    for batch in batches:
+        assert tiny_teacher.complete([mixed[place] for place in batch]) == [answers[place] for place in batch]
+    assert tiny_teacher.complete([]) == []
+
+
+def test_a_conversation_of_several_turns_is_counted_and_answered(tiny_teacher: LocalTeacher) -> None:
+    turns = (Message("user", "apple"), Message("assistant", "tree"), Message("user", "sun"))
+    answer = tiny_teacher.complete([Request(turns, 3, SAMPLING)])[0]
+    assert answer.prompt_tokens == tiny_teacher.count_tokens(turns) > tiny_teacher.count_tokens(turns[:1])
 
 
 def test_each_answer_says_how_it_ended(tiny_model: Path, tiny_teacher: LocalTeacher) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     sampling = Sampling(temperature=1.0, max_new_tokens=12)
-    answers = tiny_teacher.complete([Request("apple tree", seed) for seed in range(120)], sampling)
+    answers = tiny_teacher.complete([ask("apple tree", seed, sampling) for seed in range(120)])
     assert {answer.finish_reason for answer in answers} == {"stop", "length", "special"}
     for answer in answers:
         assert answer.prompt_tokens == len(tokenizer("<|user|>apple tree<|end|><|assistant|>", add_special_tokens=False)["input_ids"])
@@ -111,23 +135,23 @@ def test_each_answer_says_how_it_ended(tiny_model: Path, tiny_teacher: LocalTeac
 
 
 def test_a_control_token_in_a_text_is_text(tiny_teacher: LocalTeacher) -> None:
-    plain, marked = (tiny_teacher.complete([Request(prompt, 1)], SAMPLING)[0] for prompt in ("apple", "apple<|end|>"))
+    plain, marked = (tiny_teacher.complete([ask(prompt, 1)])[0] for prompt in ("apple", "apple<|end|>"))
     assert marked.prompt_tokens - plain.prompt_tokens > 1
 
 
 def test_a_system_message_is_part_of_the_prompt(tiny_teacher: LocalTeacher) -> None:
-    without, within = (tiny_teacher.complete([Request("apple", 1, system=system)], SAMPLING)[0] for system in (None, "Be brief."))
+    without, within = (tiny_teacher.complete([ask("apple", 1, system=system)])[0] for system in (None, "Be brief."))
     assert within.prompt_tokens > without.prompt_tokens
 
 
 def test_a_prompt_that_does_not_fit_is_not_asked(tiny_teacher: LocalTeacher) -> None:
     assert tiny_teacher.context_tokens == CONTEXT_TOKENS
     short, edge, long = "apple", "a" * (CONTEXT_TOKENS - SAMPLING.max_new_tokens - 3), "a" * (CONTEXT_TOKENS - SAMPLING.max_new_tokens - 2)
-    answers = tiny_teacher.complete([Request(prompt, 5) for prompt in (short, long, edge)], SAMPLING)
+    answers = tiny_teacher.complete([ask(prompt, 5) for prompt in (short, long, edge)])
     assert answers[1] == Completion("", "overflow", CONTEXT_TOKENS - SAMPLING.max_new_tokens + 1, 0)
     assert answers[0].completion_tokens > 0
     assert answers[2].completion_tokens > 0
-    assert tiny_teacher.complete([Request(long, 5)], SAMPLING) == [answers[1]]
+    assert tiny_teacher.complete([ask(long, 5)]) == [answers[1]]
 
 
 def test_identity_tells_weights_apart_and_not_places(tiny_model: Path, tmp_path: Path) -> None:
@@ -150,7 +174,7 @@ def test_a_hub_that_cannot_be_reached_asks_for_a_folder(monkeypatch: pytest.Monk
     teacher = LocalTeacher("no-such-owner/no-such-model")
     assert teacher.identity == "no-such-owner/no-such-model@main"
     with pytest.raises(FactoryError, match=r"no-such-owner/no-such-model.*download the model elsewhere and give its folder"):
-        teacher.complete(REQUESTS[:1], SAMPLING)
+        teacher.complete(REQUESTS[:1])
 
 
 def test_unreadable_models_are_named(tiny_model: Path, tmp_path: Path) -> None:
@@ -171,14 +195,14 @@ def test_unreadable_models_are_named(tiny_model: Path, tmp_path: Path) -> None:
         spoil("unknown-kind", "config.json", json.dumps({"model_type": "no-such-kind"}).encode()),
     ):
         with pytest.raises(FactoryError, match=rf"model {teacher.name}: its .* cannot be read: .*See that"):
-            teacher.complete(REQUESTS[:1], SAMPLING)
+            teacher.complete(REQUESTS[:1])
 
 
 def test_a_model_without_chat_template_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model, tmp_path / "plain")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(FactoryError, match="model plain: its tokenizer has no chat template"):
-        LocalTeacher(str(folder)).complete(REQUESTS[:1], SAMPLING)
+        LocalTeacher(str(folder)).complete(REQUESTS[:1])
 
 
 def test_a_template_that_refuses_a_message_is_named(tiny_model: Path, tmp_path: Path) -> None:
@@ -186,10 +210,10 @@ def test_a_template_that_refuses_a_message_is_named(tiny_model: Path, tmp_path: 
     template = (folder / "chat_template.jinja").read_text()
     (folder / "chat_template.jinja").write_text(template.replace("'tool'", "'system'"))
     with pytest.raises(FactoryError, match="model strict: its chat template refuses the prompt: no tools here"):
-        LocalTeacher(str(folder)).complete([Request("a", 1, system="b")], SAMPLING)
+        LocalTeacher(str(folder)).complete([ask("a", 1, system="b")])
 
 
 def test_a_classifier_is_no_teacher(tmp_path: Path) -> None:
     teacher = LocalTeacher(str(save_tiny_model(tmp_path / "classifier", kind="classifier")))
     with pytest.raises(FactoryError, match=r"weights lack 1 tensors of a language model \(such as lm_head.weight\)"):
-        teacher.complete(REQUESTS[:1], SAMPLING)
+        teacher.complete(REQUESTS[:1])

@@ -7,35 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from factory.faults import FactoryError
+from factory.generation.chat import Completion, FinishReason, Message, Request
 from factory.generation.noise import GumbelNoise
 from factory.line import Sampling, is_hub_id
 from factory.pico.models import PICO_MODELS, model_revision, resolve_model
 
-FinishReason = Literal["stop", "length", "overflow", "special"]
-"""`stop`: ended by itself. `length`: cut at max_new_tokens. `overflow`: not asked, as prompt and answer do not fit the model's context.
-`special`: holds a control token of the tokenizer before its end."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One prompt. Answers to it are sampled with the noise of `seed` (0 <= seed < 2**63)."""
-
-    prompt: str
-    seed: int
-    system: str | None = None
-
-
-@dataclass(frozen=True)
-class Completion:
-    """One answer. `completion_tokens` counts the end token; `prompt_tokens` of an overflow is the prompt that was not sent."""
-
-    text: str
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
+WINDOW_BATCHES = 4
+"""Batches in one window: enough that batches of like length come out of it, few enough that a window is soon done."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +67,46 @@ class LocalTeacher:
             config = AutoConfig.from_pretrained(self._source, revision=self._asked_revision, trust_remote_code=False)
         return getattr(config.get_text_config(), "max_position_embeddings", None)
 
-    def complete(
-        self, requests: Sequence[Request], sampling: Sampling, on_batch: Callable[[list[Completion]], None] | None = None
-    ) -> list[Completion]:
-        """The answers, in the order of `requests`, in batches of `batch_size`; `on_batch` gets each batch's answers as it is done.
+    @property
+    def window(self) -> int:
+        """How many requests are best planned together."""
+        return self.batch_size * WINDOW_BATCHES
 
-        The same requests in the same batches give the same answers. In another batch an answer may differ in rare places: the noise is
-        the same, but a model's floating-point output depends on the shape of its batch.
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of a prompt under the model's chat template, the opening of the answer included."""
+        return len(self._encode([messages])[0])
+
+    def plan_batches(self, requests: Sequence[Request]) -> list[list[int]]:
+        """How `complete` cuts `requests` into batches: places in `requests`, of one sampling and like length, at most `batch_size` each.
+
+        Lengths are characters, so that no tokenizer is opened to plan. A batch asked alone is one batch again, with the same answers.
+        """
+        places: dict[Sampling, list[int]] = {}
+        for place, request in enumerate(requests):
+            places.setdefault(request.sampling, []).append(place)
+        batches = []
+        for alike in places.values():
+            alike.sort(key=lambda place: sum(len(message.content) for message in requests[place].messages))
+            batches += [alike[start : start + self.batch_size] for start in range(0, len(alike), self.batch_size)]
+        return batches
+
+    def complete(self, requests: Sequence[Request], progress: Callable[[int, int], None] | None = None) -> list[Completion]:
+        """The answers to one window, in the order of `requests`; `progress(done, total)` is called after each batch.
+
+        The same window gives the same answers. In another window an answer may differ in rare places: the noise is the same, but a model's
+        floating-point output depends on the shape of its batch. A schema is not enforced.
         Raises FactoryError where the model cannot be read, has no chat template, or refuses a prompt.
         """
-        completions: list[Completion] = []
-        for start in range(0, len(requests), self.batch_size):
-            batch = self._complete_batch(requests[start : start + self.batch_size], sampling)
-            completions += batch
-            if on_batch is not None:
-                on_batch(batch)
-        return completions
+        completions: dict[int, Completion] = {}
+        for batch in self.plan_batches(requests):
+            completions.update(zip(batch, self._complete_batch([requests[place] for place in batch]), strict=True))
+            if progress is not None:
+                progress(len(completions), len(requests))
+        return [completions[place] for place in range(len(requests))]
 
-    def _complete_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        prompts = self._encode(requests)
+    def _complete_batch(self, requests: Sequence[Request]) -> list[Completion]:
+        sampling = requests[0].sampling
+        prompts = self._encode([request.messages for request in requests])
         most = None if self.context_tokens is None else self.context_tokens - sampling.max_new_tokens
         fitting = [i for i, prompt in enumerate(prompts) if most is None or len(prompt) <= most]
         completions = [Completion("", "overflow", len(prompt), 0) for prompt in prompts]
@@ -114,14 +116,11 @@ class LocalTeacher:
                 completions[i] = self._read_answer(len(prompts[i]), answer)
         return completions
 
-    def _encode(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Token ids of each request under the chat template. A control token written in a text is encoded as plain text."""
+    def _encode(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
+        """Token ids of each conversation under the chat template. A control token written in a text is encoded as plain text."""
         from jinja2 import TemplateError
 
-        chats = [
-            [{"role": role, "content": content} for role, content in (("system", r.system), ("user", r.prompt)) if content is not None]
-            for r in requests
-        ]
+        chats = [[{"role": message.role, "content": message.content} for message in messages] for messages in conversations]
         try:
             encoded = self._opened.tokenizer.apply_chat_template(chats, add_generation_prompt=True, sanitize_control_tokens=True)
         except TemplateError as error:

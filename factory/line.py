@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -71,19 +71,39 @@ class TeacherSpec(Spec):
     revision: str | None = Field(default=None, description="Revision of a hub model.")
     batch_size: int = Field(default=60, ge=1)
     depth: int = Field(default=0, ge=0, description="Generation depth of the data that the teacher was trained on; real data is 0.")
+    weight: float = Field(default=1.0, gt=0, description="Share of the candidates, beside the weights of the other teachers.")
     price: Price = Price()
+
+
+Persona = Literal["precise", "creative"]
 
 
 class GenerationSpec(Spec):
     """How candidates are written."""
 
     teacher: TeacherSpec = TeacherSpec()
+    teachers: tuple[TeacherSpec, ...] = Field(default=(), description="More teachers: each candidate draws one, or `teacher`, by weight.")
+    judge: TeacherSpec | None = Field(default=None, description="Model that the judging steps of flows are put to.")
     candidates_per_leaf: int = Field(default=120, ge=1)
     examples_per_prompt: int = Field(default=3, ge=1)
+    responses_per_instruction: int = Field(
+        default=1, ge=1, le=64, description="Responses to one instruction, for preference pairs; each is a candidate."
+    )
+    flows: dict[str, str] = Field(
+        default={}, description="Flow by pattern of leaf ('knowledge/*'), the first that matches: a bundled flow, or a file."
+    )
     freeform_flow: str = Field(default="freeform", description="Flow for leaves without context.")
     grounded_flow: str = Field(default="grounded", description="Flow for knowledge and other leaves with context.")
+    topic_flow: str = Field(default="open_questions", description="Flow for leaves that hold topics alone.")
+    dialogue_flow: str = Field(default="dialogue", description="Flow for leaves of more than one turn.")
+    tone: str | None = Field(default=None, min_length=1, description="Tone of leaves that name none.")
+    turns: int | None = Field(default=None, ge=1, le=20, description="Turns in a candidate of leaves that do not say.")
+    personas: dict[str, Persona] = Field(default={}, description="Persona by pattern of leaf, the first that matches; else precise.")
     instruction: Sampling = Sampling(temperature=1.0)
     response: Sampling = Sampling(temperature=0.7)
+    judging: Sampling = Sampling(temperature=0.0, max_new_tokens=256)
+    precise: Sampling = Sampling(temperature=0.0)
+    creative: Sampling = Sampling(temperature=0.7)
 
 
 class RewardSpec(Spec):
@@ -209,6 +229,8 @@ class Line(Spec):
     schedule: ScheduleSpec | None = None
 
 
+FLOW_KEYS = ("freeform_flow", "grounded_flow", "topic_flow", "dialogue_flow")
+"""Keys of the generation section that name a flow."""
 TAXONOMY_KEY = ("seeds", "taxonomy")
 MODEL_KEYS: tuple[tuple[str, ...], ...] = (("generation", "teacher", "model"), ("reward", "model"), ("training", "student"))
 
@@ -231,7 +253,8 @@ def load_line(file: Path) -> Line:
     if faults:
         raise InputFaults(f"line {file}", faults)
     taxonomy = (file.parent / line.seeds.taxonomy).resolve()
-    return _with_local_models(line.model_copy(update={"seeds": line.seeds.model_copy(update={"taxonomy": taxonomy})}), file)
+    seeds = line.seeds.model_copy(update={"taxonomy": taxonomy})
+    return _with_local_models(line.model_copy(update={"seeds": seeds, "generation": _with_local_flows(line.generation, file)}), file)
 
 
 def _missing_folder(source: YamlSource, file: Path) -> list[Fault]:
@@ -277,6 +300,16 @@ def _with_local_models(line: Line, file: Path) -> Line:
         if section[key] not in PICO_MODELS and (file.parent / section[key]).is_dir():
             section[key] = str((file.parent / section[key]).resolve())
     return Line.model_validate(data)
+
+
+def _with_local_flows(spec: GenerationSpec, file: Path) -> GenerationSpec:
+    """Flows given as files relative to the line's file become absolute paths."""
+
+    def resolve(flow: str) -> str:
+        return str((file.parent / flow).resolve()) if (file.parent / flow).is_file() else flow
+
+    given = {key: resolve(getattr(spec, key)) for key in FLOW_KEYS}
+    return spec.model_copy(update=given | {"flows": {pattern: resolve(flow) for pattern, flow in spec.flows.items()}})
 
 
 def _given_text(source: YamlSource, path: tuple[str, ...]) -> str | None:

@@ -56,7 +56,8 @@ class Ledger:
         except OSError as error:
             raise FactoryError(f"ledger {path}: its folder cannot be made: {error.strerror}. Give a folder that may be written.") from error
         with self._explained():
-            self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS)
+            # Opened by one thread and used by the one of the event loop, never by both at once.
+            self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False)
         try:
             with self._explained():
                 self._connection.execute("PRAGMA journal_mode=WAL")
@@ -84,6 +85,11 @@ class Ledger:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", [(key, *astuple(answer)) for key, answer in answers.items()]
             )
+
+    def forget_failed(self) -> int:
+        """Forgets the requests that were given up ("failed"), so that they are asked again; gives their number."""
+        with self._explained(), self._connection:
+            return self._connection.execute("DELETE FROM answers WHERE finish_reason = 'failed'").rowcount
 
     def __len__(self) -> int:
         with self._explained():

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError, InputFaults
-from factory.generation.flows import Limits, ParseError, Step, load_flow, render_prompt
+from factory.generation.filters import Limits
+from factory.generation.flow_spec import Step
+from factory.generation.flows import load_flow, render_prompt
+from factory.generation.parsers import ParseError
 
 GOOD = """\
 name: critic
@@ -89,9 +92,14 @@ def test_a_flow_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
     [
         ("    sampling: instruction", "    samplin: instruction", ":9:5", "did you mean 'sampling'?"),
         ("{max_chars: 20}", "{max_char: 20}", ":16:14", "did you mean 'max_chars'?"),
-        ("description: A draft, then a better one.", "colour: blue", ":2:1", "known keys: name, description, source, steps"),
+        (
+            "description: A draft, then a better one.",
+            "colour: blue",
+            ":2:1",
+            "known: constrains, description, draws, examples, name, pool, source, steps, turns",
+        ),
         ("{max_chars: 20}", "{max_chars: 0}", ":16:25", "greater than or equal to 1"),
-        ("    sampling: instruction", "    parser: json", ":9:13", "no such parser; known: text"),
+        ("    sampling: instruction", "    parser: jsn", ":9:13", "no such parser; did you mean 'json'?"),
         ("source: nobody, 2026\n", "", ":1:1", "is missing"),
         ("name: draft", "name: Draft", ":7:11", "pattern"),
         ("name: draft", "name: instruction", ":7:11", "another step is called 'instruction'"),
@@ -129,7 +137,7 @@ def test_an_unknown_flow_is_named_with_the_nearest() -> None:
 
 
 def test_an_unknown_step_and_a_missing_variable_are_named() -> None:
-    with pytest.raises(FactoryError, match="no step 'critique'; its steps: instruction, response"):
+    with pytest.raises(FactoryError, match="no step 'critique' with a prompt; its steps: instruction, response"):
         render_prompt(load_flow("freeform"), "critique")
     with pytest.raises(FactoryError, match=r"step 'response'.*'instruction' is undefined"):
         render_prompt(load_flow("freeform"), "response")
@@ -137,7 +145,7 @@ def test_an_unknown_step_and_a_missing_variable_are_named() -> None:
 
 def test_limits_are_the_filter_of_a_step() -> None:
     step = Step(name="instruction", prompt="p", limits=Limits(max_chars=5, single_line=True))
-    assert step.parse(" 12345\n") == "12345"
+    assert step.parse(" 12345\n") == [{"instruction": "12345"}]
     for answer, fault in (("123456", "6 characters long, at most 5"), ("1\n2", "more than one line"), (" \n ", "empty")):
         with pytest.raises(ParseError, match=fault):
             step.parse(answer)
@@ -147,7 +155,7 @@ def test_limits_are_the_filter_of_a_step() -> None:
 def test_the_text_parser_takes_the_whole_answer(answer: str) -> None:
     step = Step(name="response", prompt="p")
     if answer.strip():
-        assert step.parse(answer) == answer.strip()
+        assert step.parse(answer) == [{"response": answer.strip()}]
     else:
         with pytest.raises(ParseError, match="empty"):
             step.parse(answer)

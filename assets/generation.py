@@ -53,7 +53,7 @@ def build_generation(line: Line) -> list[dg.AssetsDefinition]:
     ) -> Outcome:
         teacher = models.teacher(spec.teacher)
         settings = [
-            spec.model_dump(exclude={"teacher": {"model", "batch_size"}}),
+            spec.model_dump(exclude={"teacher": {"model", "batch_size", "server"}}),
             *(load_flow(flow).model_dump() for flow in (spec.freeform_flow, spec.grounded_flow)),
             teacher.identity,
             line.seed,

@@ -63,15 +63,15 @@ def open_line(name_or_file: str) -> Line:
 
 
 def preview_line(line: Line) -> None:
-    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher."""
+    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher or key."""
     from factory.generation.flows import load_flow
-    from factory.generation.local_teacher import LocalTeacher
+    from factory.generation.teachers import open_teacher
     from factory.validation.gates import decide_gates
 
     for flow in (line.generation.freeform_flow, line.generation.grounded_flow):
         load_flow(flow)
     decide_gates(empty(METRIC), line.validation)
-    LocalTeacher(line.generation.teacher.model, line.generation.teacher.revision)
+    open_teacher(line.generation.teacher)
 
 
 def _check_room(home: Home) -> None:

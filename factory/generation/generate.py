@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from factory.generation.chat import Completion, Message, Request
 from factory.generation.flows import Flow, ParseError, Step, load_flow, render
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
+from factory.generation.server_teacher import ServerTeacher
 from factory.generation.units import Unit, draw_units, select_contexts, select_examples
 from factory.line import GenerationSpec, Price, Sampling
 from factory.records import CANDIDATE, digest, record_id
@@ -41,7 +43,7 @@ def generate_candidates(
     seeds: pl.DataFrame,
     documents: pl.DataFrame,
     spec: GenerationSpec,
-    teacher: LocalTeacher,
+    teacher: LocalTeacher | ServerTeacher,
     ledger: Ledger,
     seed: int,
     progress: Callable[[int, int], None] | None = None,
@@ -63,12 +65,13 @@ def generate_candidates(
     units = draw_units(leaf, examples, contexts, spec.candidates_per_leaf, spec.examples_per_prompt, seed)
     drafts = [_Draft(unit, _show(unit, examples[0]["language"])) for unit in units]
     total = len(drafts) * len(flow.steps)
+    size = teacher.batch_size if isinstance(teacher, LocalTeacher) else teacher.in_flight
     for number, step in enumerate(flow.steps):
         # The floating-point output of a model depends on the shape of its batch, and a changed last digit may change a sampled token. So
         # batches are cut from the whole list by index alone, whatever the ledger holds: a killed run resumes to the bytes of one that was
         # not killed, and a greater candidates_per_leaf leaves every full batch as it was.
-        for start in range(0, len(drafts), teacher.batch_size):
-            batch = drafts[start : start + teacher.batch_size]
+        for start in range(0, len(drafts), size):
+            batch = drafts[start : start + size]
             _ask(flow, step, [draft for draft in batch if draft.fault is None], spec, teacher, ledger)
             if progress is not None:
                 progress(number * len(drafts) + start + len(batch), total)
@@ -82,7 +85,9 @@ def _show(unit: Unit, language: str) -> dict[str, Any]:
     return {"examples": examples, "context": unit.context.text if unit.context else None, "language": language}
 
 
-def _ask(flow: Flow, step: Step, drafts: Sequence[_Draft], spec: GenerationSpec, teacher: LocalTeacher, ledger: Ledger) -> None:
+def _ask(
+    flow: Flow, step: Step, drafts: Sequence[_Draft], spec: GenerationSpec, teacher: LocalTeacher | ServerTeacher, ledger: Ledger
+) -> None:
     """Takes one batch through one step, from the ledger where it holds all of it."""
     sampling: Sampling = getattr(spec, step.sampling_section)
     subject = f"flow {flow.name!r}, step {step.name!r}"
@@ -98,14 +103,27 @@ def _ask(flow: Flow, step: Step, drafts: Sequence[_Draft], spec: GenerationSpec,
     answers = ledger.get([*requests])
     if len(answers) < len(requests):
         # Where only some of a batch is stored, all of it is computed again (see above), and the answers already stored win.
-        computed = dict(zip(requests, teacher.complete([*requests.values()]), strict=True))
+        computed = dict(zip(requests, _complete(teacher, [*requests.values()]), strict=True))
         ledger.put({key: answer for key, answer in computed.items() if key not in answers})
         answers = computed | answers
     for draft, key in zip(drafts, requests, strict=True):
         _take(draft, step, answers[key], sampling, teacher)
 
 
-def _take(draft: _Draft, step: Step, answer: Completion, sampling: Sampling, teacher: LocalTeacher) -> None:
+def _complete(teacher: LocalTeacher | ServerTeacher, requests: Sequence[Request]) -> list[Completion]:
+    if isinstance(teacher, LocalTeacher):
+        return teacher.complete(requests)
+
+    async def ask_all() -> list[Completion]:
+        try:
+            return await asyncio.gather(*(teacher.ask(request) for request in requests))
+        finally:
+            await teacher.close()
+
+    return asyncio.run(ask_all())
+
+
+def _take(draft: _Draft, step: Step, answer: Completion, sampling: Sampling, teacher: LocalTeacher | ServerTeacher) -> None:
     """Counts the tokens of an answer and makes it the step's output, or the draft's fault."""
     if answer.finish_reason != "overflow":
         draft.prompt_tokens += answer.prompt_tokens
@@ -116,13 +134,15 @@ def _take(draft: _Draft, step: Step, answer: Completion, sampling: Sampling, tea
         draft.fault = f"{step.name}: {error}"
 
 
-def _parse(unit: Unit, step: Step, answer: Completion, sampling: Sampling, teacher: LocalTeacher) -> str:
+def _parse(unit: Unit, step: Step, answer: Completion, sampling: Sampling, teacher: LocalTeacher | ServerTeacher) -> str:
     if answer.finish_reason == "overflow":
         record = unit.context.record_id if unit.context else ", ".join(unit.input_ids)
         raise ParseError(
             f"prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit "
             f"the teacher's context of {teacher.context_tokens} (record {record})"
         )
+    if answer.finish_reason == "failed":
+        raise ParseError(answer.text)
     if answer.finish_reason == "length":
         raise ParseError(f"did not end within {sampling.max_new_tokens} tokens")
     if answer.finish_reason == "special":
@@ -130,7 +150,9 @@ def _parse(unit: Unit, step: Step, answer: Completion, sampling: Sampling, teach
     return step.parse(answer.text)
 
 
-def _write_row(draft: _Draft, flow: Flow, inherited: dict[str, Any], spec: GenerationSpec, teacher: LocalTeacher) -> dict[str, Any]:
+def _write_row(
+    draft: _Draft, flow: Flow, inherited: dict[str, Any], spec: GenerationSpec, teacher: LocalTeacher | ServerTeacher
+) -> dict[str, Any]:
     unit = draft.unit
     sampling = {step.name: getattr(spec, step.sampling_section).model_dump() for step in flow.steps}
     content = {

@@ -63,14 +63,15 @@ def open_line(name_or_file: str) -> Line:
 
 
 def preview_line(line: Line) -> None:
-    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher."""
-    from factory.generation.local_teacher import LocalTeacher
-    from factory.generation.plan import list_flows
+    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher or key."""
+    from factory.generation.plan import list_flows, list_teachers
+    from factory.generation.teachers import open_teacher
     from factory.validation.gates import decide_gates
 
     list_flows(line.generation)
     decide_gates(empty(METRIC), line.validation)
-    LocalTeacher(line.generation.teacher.model, line.generation.teacher.revision)
+    for section in (*list_teachers(line.generation), *([line.generation.judge] if line.generation.judge else [])):
+        open_teacher(section)
 
 
 def _check_room(home: Home) -> None:

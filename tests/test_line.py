@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from factory.faults import InputFaults
-from factory.line import Line, is_hub_id, load_line
+from factory.line import Line, load_line
+from factory.line_models import is_hub_id
 
 HEAD = """\
 name: demo

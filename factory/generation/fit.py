@@ -29,7 +29,8 @@ def shrink(step: Step, variables: Mapping[str, Any], share: float) -> dict[str, 
 
 def cut_sentences(text: str, share: float) -> str:
     """The first sentences of `text`: about `share` of them, at least one, and one fewer than there are; all where there is but one."""
-    starts = [match.end() for match in _SENTENCE_END.finditer(text.rstrip())]
+    whole = text.rstrip()
+    starts = [match.end() for match in _SENTENCE_END.finditer(whole) if match.end() < len(whole)]
     if not starts:
         return text
     kept = max(1, min(len(starts), int((len(starts) + 1) * share)))

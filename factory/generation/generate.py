@@ -48,12 +48,21 @@ def generate_candidates(
     sink = _Sink(recipe, spec.candidates_per_leaf, progress)
     drafts = plan_drafts(material, recipe)
     models = [*recipe.teachers, *([recipe.judge] if recipe.judge else [])]
-    if all(model.is_served for model in models):
-        in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
-        run_in_loop(drive_concurrent(drafts, sink.write, ledger, in_flight, sink.finish))
-    else:
-        window = max(model.teacher.window for model in models if not isinstance(model.teacher, Served))
-        run_in_loop(drive_windows(drafts, sink.write, ledger, window, sink.finish))
+    served = {model.teacher for model in models if isinstance(model.teacher, Served)}
+
+    async def drive() -> None:
+        try:
+            if all(model.is_served for model in models):
+                in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
+                await drive_concurrent(drafts, sink.write, ledger, in_flight, sink.finish)
+            else:
+                window = max(model.teacher.window for model in models if not isinstance(model.teacher, Served))
+                await drive_windows(drafts, sink.write, ledger, window, sink.finish)
+        finally:
+            for teacher in served:
+                await teacher.close()
+
+    run_in_loop(drive())
     return sink.frame()
 
 

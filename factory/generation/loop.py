@@ -1,4 +1,4 @@
-"""The event loop of all generation in a process: connections to a server live in the loop they were made in, and outlast a leaf."""
+"""The event loop of all generation in a process: what a server's teacher keeps of a loop outlasts a leaf."""
 
 from __future__ import annotations
 

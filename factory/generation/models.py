@@ -45,6 +45,8 @@ class Served(Protocol):
 
     async def ask(self, request: Request) -> Completion: ...
 
+    async def close(self) -> None: ...
+
 
 Teacher = Windowed | Served
 

@@ -122,6 +122,59 @@ def test_each_fault_of_a_file_has_its_line(tmp_path: Path, old: str, new: str, p
     assert message in text
 
 
+SHAPES = """\
+name: shapes
+description: d
+source: s
+draws:
+  level: [low, high]
+steps:
+  - name: topics
+    prompt: "{{ level }} {{ count }}"
+    parser: {kind: list}
+    many: 3
+  - name: first
+    prompt: "{{ topics }}"
+    appends: user
+  - name: answer
+    answers_conversation: true
+    appends: assistant
+  - name: score
+    asks: judge
+    prompt: "{{ answer }}"
+    parser: {kind: score, values: {"1": 1, "0": 0}}
+    filter: {min_score: 1, refuse: {en: [sorry]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("kind: list}", "kind: list, itms: a}", ":9:26", "steps[0].parser.itms: unknown key; known: kind"),
+        ("kind: list}", "kind: jsn}", ":9:5", "no such parser; did you mean 'json'?"),
+        ("{kind: list}", "json", ":9:13", "parser.schema: is missing"),
+        ("values: {", "vals: {", ":20:27", "steps[3].parser.vals: unknown key; did you mean 'values'?"),
+        ("[sorry]", "['(']", ":21:", "not a regular expression"),
+        ("en: [sorry]", "English: [sorry]", ":21:", "pattern"),
+        ("many: 3", "many: 1", ":10:11", "greater than or equal to 2"),
+        ("    appends: user\n", "", ":13:", "does not end with a user's message"),
+        ("    answers_conversation: true", "    prompt: x\n    answers_conversation: true", ":14:5", "give a prompt, or answers_conversation"),
+        ("parser: {kind: score, values: {\"1\": 1, \"0\": 0}}", "parser: text", ":17:", "min_score needs the parser 'score'"),
+        ("  level: [low", "  language: [low", ":5:3", "'language' is given by itself"),
+        ("{{ topics }}", "{{ count }} {{ level }}", ":12:13", "uses 'count'"),
+        ("asks: judge", "asks: judge\n    when: levls\n    otherwise: level", ":19:", "nothing gives 'levls' before this step; did you"),
+        ("many: 3", "many: 3\n    held_against: answer", ":11:", "nothing gives 'answer' before this step"),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_flow_of_many_shapes_has_its_line(tmp_path: Path, old: str, new: str, place: str, message: str) -> None:
+    (tmp_path / "critic.yaml").write_text(SHAPES)
+    load_flow(str(tmp_path / "critic.yaml"))
+    assert SHAPES.count(old) == 1
+    text = str(read(tmp_path, SHAPES.replace(old, new)))
+    assert f"critic.yaml{place}" in text
+    assert message in text
+
+
 def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
     error = read(tmp_path, GOOD.replace("{{ draft }}", "{{ drft }}").replace('"{{ instruction }}"', '"{{ instrction }}"'))
     assert [fault.line for fault in error.faults] == [8, 15]

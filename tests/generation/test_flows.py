@@ -158,7 +158,7 @@ steps:
         ("en: [sorry]", "English: [sorry]", ":21:", "pattern"),
         ("many: 3", "many: 1", ":10:11", "greater than or equal to 2"),
         ("    appends: user\n", "", ":13:", "does not end with a user's message"),
-        ("    answers_conversation: true", "    prompt: x\n    answers_conversation: true", ":14:5", "give a prompt, or answers_conversation"),
+        ("    answers_conversation: true", "    prompt: x\n    answers_conversation: true", ":14:5", "give a prompt, or answers"),
         ("parser: {kind: score, values: {\"1\": 1, \"0\": 0}}", "parser: text", ":17:", "min_score needs the parser 'score'"),
         ("  level: [low", "  language: [low", ":5:3", "'language' is given by itself"),
         ("{{ topics }}", "{{ count }} {{ level }}", ":12:13", "uses 'count'"),

@@ -109,8 +109,8 @@ async def _answer(call: Call, ledger: Ledger) -> Completion:
     stored = ledger.get([call.key])
     if call.key in stored:
         return stored[call.key]
-    assert isinstance(call.model.teacher, Served)
-    answer = await call.model.teacher.ask(call.request)
+    assert call.model.served is not None
+    answer = await call.model.served.ask(call.request)
     ledger.put({call.key: answer})
     return answer
 

@@ -48,11 +48,11 @@ def generate_candidates(
     sink = _Sink(recipe, spec.candidates_per_leaf, progress)
     drafts = plan_drafts(material, recipe)
     models = [*recipe.teachers, *([recipe.judge] if recipe.judge else [])]
-    served = {model.teacher for model in models if isinstance(model.teacher, Served)}
+    served = {model.served for model in models if model.served is not None}
 
     async def drive() -> None:
         try:
-            if all(model.is_served for model in models):
+            if all(model.served is not None for model in models):
                 in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
                 await drive_concurrent(drafts, sink.write, ledger, in_flight, sink.finish)
             else:

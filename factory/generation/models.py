@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from factory.generation.chat import Completion, Request
@@ -58,10 +59,10 @@ class Model:
     teacher: Teacher
     spec: TeacherSpec
 
-    @property
-    def is_served(self) -> bool:
-        """Whether it answers each request by itself."""
-        return isinstance(self.teacher, Served)
+    @cached_property
+    def served(self) -> Served | None:
+        """The teacher, where it answers each request by itself."""
+        return self.teacher if isinstance(self.teacher, Served) else None
 
     def price(self, answer: Completion) -> float:
         """What an answer costs, in the currency of the line's price table."""

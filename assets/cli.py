@@ -50,6 +50,7 @@ def run(
     refresh: Annotated[
         bool, typer.Option(help="Make every frame anew; the teacher is still asked only for what it was never asked.")
     ] = False,
+    ask_failed_again: Annotated[bool, typer.Option(help="Ask again for what was given up while a server failed.")] = False,
 ) -> None:
     """Make a line: seeds, generation, reward, validation, release, training. What has not changed is reused."""
     from assets.console import OUT
@@ -60,7 +61,7 @@ def run(
     opened = open_line(line)
     log_level = "INFO" if os.environ["FACTORY_DEBUG"] else "CRITICAL"
     try:
-        ended = run_line(find_home(), opened, leaf or [], refresh=refresh, log_level=log_level)
+        ended = run_line(find_home(), opened, leaf or [], refresh=refresh, ask_failed_again=ask_failed_again, log_level=log_level)
     except GatesFailedError:
         for told in tell_gates_failed(find_home(), opened):
             OUT.print(told, highlight=False, soft_wrap=True)

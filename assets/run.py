@@ -63,15 +63,15 @@ def open_line(name_or_file: str) -> Line:
 
 
 def preview_line(line: Line) -> None:
-    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher."""
-    from factory.generation.flows import load_flow
-    from factory.generation.local_teacher import LocalTeacher
+    """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher or key."""
+    from factory.generation.plan import list_flows, list_teachers
+    from factory.generation.teachers import open_teacher
     from factory.validation.gates import decide_gates
 
-    for flow in (line.generation.freeform_flow, line.generation.grounded_flow):
-        load_flow(flow)
+    list_flows(line.generation)
     decide_gates(empty(METRIC), line.validation)
-    LocalTeacher(line.generation.teacher.model, line.generation.teacher.revision)
+    for section in (*list_teachers(line.generation), *([line.generation.judge] if line.generation.judge else [])):
+        open_teacher(section)
 
 
 def _check_room(home: Home) -> None:
@@ -84,8 +84,16 @@ def _check_room(home: Home) -> None:
         )
 
 
-def run_line(home: Home, line: Line, leaves: Sequence[str] = (), *, refresh: bool = False, log_level: str = "CRITICAL") -> Ended:
-    """Makes the whole line, or with `leaves` those leaves up to the verdict.
+def run_line(
+    home: Home,
+    line: Line,
+    leaves: Sequence[str] = (),
+    *,
+    refresh: bool = False,
+    ask_failed_again: bool = False,
+    log_level: str = "CRITICAL",
+) -> Ended:
+    """Makes the whole line, or with `leaves` those leaves up to the verdict. `ask_failed_again`: also what was given up.
 
     Everything that can be seen beforehand is looked over before a teacher is asked.
     Raises LineBusyError where another process runs the line, FactoryError for bad input, RunFailedError with every reason otherwise.
@@ -106,7 +114,7 @@ def run_line(home: Home, line: Line, leaves: Sequence[str] = (), *, refresh: boo
             try:
                 result = job.execute_in_process(
                     instance=instance,
-                    run_config=_configure(job, part, refresh=refresh, log_level=log_level),
+                    run_config=_configure(job, part, refresh=refresh, ask_failed_again=ask_failed_again, log_level=log_level),
                     tags=part.tags | {LINE_TAG: line.name},
                     asset_selection=part.assets,
                     raise_on_error=False,
@@ -171,13 +179,17 @@ def group_neighbours(known: Sequence[str], chosen: Sequence[str]) -> list[list[s
     return groups
 
 
-def _configure(job: dg.JobDefinition, part: _Part, *, refresh: bool, log_level: str) -> dict[str, Any]:
+def _configure(job: dg.JobDefinition, part: _Part, *, refresh: bool, ask_failed_again: bool, log_level: str) -> dict[str, Any]:
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": log_level}}}}
+    keys = part.assets or job.asset_layer.executable_asset_keys
+    ops: dict[str, dict[str, Any]] = {}
     if refresh:
-        keys = part.assets or job.asset_layer.executable_asset_keys
         nodes = {job.asset_layer.get(key).assets_def.op for key in keys}
-        config["ops"] = {node.name: {"config": {"refresh": True}} for node in nodes if node.has_config_field}
-    return config
+        ops = {node.name: {"refresh": True} for node in nodes if node.has_config_field}
+    if ask_failed_again:
+        for name in (job.asset_layer.get(key).assets_def.op.name for key in keys if key.path[-1] == "candidates"):
+            ops[name] = ops.get(name, {}) | {"ask_failed_again": True}
+    return config | ({"ops": {name: {"config": given} for name, given in ops.items()}} if ops else {})
 
 
 def explain_failures(events: Sequence[DagsterEvent]) -> list[str]:

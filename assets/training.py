@@ -173,9 +173,15 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
 
 
 def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: Sequence[Problem]) -> dict[str, str]:
-    """Whom to evaluate, by role. A student that was judged on these problems before meets the same rival again."""
+    """Whom to evaluate, by role. A student that was judged on these problems before meets the same rival again.
+
+    The teacher is measured where it is a whole local model.
+    """
     tuned = student["revision"][0]
-    models = {"base": line.training.student, "tuned": student["model"][0], "teacher": line.generation.teacher.model}
+    models = {"base": line.training.student, "tuned": student["model"][0]}
+    teacher = line.generation.teacher
+    if teacher.server is None and teacher.adapter is None:
+        models["teacher"] = teacher.model
     history = read_champions(keeper, line)
     judged = history.filter(student=tuned, problems=digest_ids(problem.problem_id for problem in problems))
     rival = judged["rival"][-1] if judged.height else find_champion(history)

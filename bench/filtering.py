@@ -40,7 +40,7 @@ def make_verdicts(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.Data
     teacher = LocalTeacher(spec.teacher.model, batch_size=spec.teacher.batch_size)
     with Ledger(work / "ledger.sqlite") as ledger:
         candidates = pl.concat(
-            generate_candidates(leaf, seeds.filter(leaf=leaf), documents.filter(leaf=leaf), spec, teacher, ledger, seed)
+            generate_candidates(leaf, seeds.filter(leaf=leaf), documents.filter(leaf=leaf), spec, [teacher], ledger, seed)
             for leaf in seeds["leaf"].unique().sort()
         )
     scored = score_candidates(candidates, lambda: RewardModel(line.reward.model, line.reward.batch_size))

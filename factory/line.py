@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from factory.faults import Fault, InputFaults
-from factory.spec_faults import list_faults, suggest
+from factory.line_models import find_missing_models, get_at, locate_models
+from factory.spec_faults import list_faults
 from factory.yaml_source import YamlSource, examine_yaml
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+"""Headers whose value never stands in a line's file."""
 
 
 def _check_name(name: str) -> str:
@@ -64,26 +67,99 @@ class Price(Spec):
     completion: float = Field(default=0.0, ge=0)
 
 
-class TeacherSpec(Spec):
-    """The model that writes."""
+class ServerSpec(Spec):
+    """A server of chat completions in OpenAI's form, and how hard it may be asked."""
 
-    model: str = Field(default="pico-teacher", min_length=1, description="A bundled pico model, a local Hugging Face folder, or a hub id.")
-    revision: str | None = Field(default=None, description="Revision of a hub model.")
-    batch_size: int = Field(default=60, ge=1)
+    base_url: str = Field(description="Where it listens, as in http://localhost:8000/v1.")
+    key_variable: str | None = Field(default=None, min_length=1, description="Name of the environment variable that holds the key.")
+    headers: dict[str, str] = Field(default={}, description="More headers; ${NAME} in a value is read from the environment.")
+    in_flight: int = Field(default=32, ge=1, le=4096, description="Most requests ever open at once; fewer while the server strains.")
+    deadline_seconds: float = Field(default=300.0, gt=0, description="Longest time for one try, from connecting to the end of the body.")
+    tries: int = Field(default=6, ge=1, description="Times that one request may go wrong before it is given up.")
+    patience_seconds: float = Field(default=600.0, gt=0, description="How long a request waits for a server that says 'later' (429).")
+    park_seconds: float = Field(default=30.0, gt=0, description="How long a server that fails is left alone at first; doubles each time.")
+    structured_output: bool = Field(default=True, description="Whether to send JSON schemas; a server that refuses one is asked without.")
+    context_tokens: int | None = Field(default=None, ge=16, description="Most tokens of prompt and answer together.")
+    tokenizer: str | None = Field(default=None, min_length=1, description="Folder or hub id that counts tokens exactly; else estimated.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("expected an address such as http://localhost:8000/v1")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("give scheme, host and path alone; a key belongs in the variable that key_variable names, or in headers")
+        return url.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _no_bare_secret(cls, headers: dict[str, str]) -> dict[str, str]:
+        from string import Template
+
+        for name, value in headers.items():
+            if not Template(value).is_valid():
+                raise ValueError(f"header {name}: write $$ for a dollar sign, and ${{NAME}} for an environment variable")
+            if SECRET_HEADER.search(name) and not Template(value).get_identifiers():
+                raise ValueError(f"header {name} is a secret: give its value as ${{NAME}} of an environment variable")
+        return headers
+
+
+class TeacherSpec(Spec):
+    """A model that writes or judges."""
+
+    model: str = Field(
+        default="pico-teacher",
+        min_length=1,
+        description="A bundled pico model, a local Hugging Face folder, or a hub id; with `server`, the name that the server gives it.",
+    )
+    revision: str | None = Field(default=None, description="Revision of a hub model; of a served model, any word: a new one asks anew.")
+    server: ServerSpec | None = None
+    adapter: str | None = Field(default=None, min_length=1, description="Folder of a LoRA adapter (peft) on top of a local model.")
+    quantisation: Literal["4bit"] | None = Field(default=None, description="4bit: weights in NF4, on a CUDA GPU with bitsandbytes.")
+    batch_size: int = Field(default=60, ge=1, description="Prompts in one batch of a local model.")
+    weight: float = Field(default=1.0, gt=0, description="Share of the work, beside the weights of the line's other teachers.")
     depth: int = Field(default=0, ge=0, description="Generation depth of the data that the teacher was trained on; real data is 0.")
     price: Price = Price()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.server and (self.adapter or self.quantisation):
+            raise ValueError("adapter and quantisation are of a model in this process; a server is started with its own")
+        return self
+
+
+Persona = Literal["precise", "creative"]
 
 
 class GenerationSpec(Spec):
     """How candidates are written."""
 
     teacher: TeacherSpec = TeacherSpec()
+    teachers: tuple[TeacherSpec, ...] = Field(default=(), description="More teachers: each candidate draws one, or `teacher`, by weight.")
+    judge: TeacherSpec | None = Field(default=None, description="Model that the judging steps of flows are put to.")
     candidates_per_leaf: int = Field(default=120, ge=1)
     examples_per_prompt: int = Field(default=3, ge=1)
+    responses_per_instruction: int = Field(
+        default=1, ge=1, le=64, description="Responses to one instruction, for preference pairs; each is a candidate."
+    )
+    flows: dict[str, str] = Field(
+        default={}, description="Flow by pattern of leaf ('knowledge/*'), the first that matches: a bundled flow, or a file."
+    )
     freeform_flow: str = Field(default="freeform", description="Flow for leaves without context.")
     grounded_flow: str = Field(default="grounded", description="Flow for knowledge and other leaves with context.")
+    topic_flow: str = Field(default="open_questions", description="Flow for leaves that hold topics alone.")
+    dialogue_flow: str = Field(default="dialogue", description="Flow for leaves of more than one turn.")
+    tone: str | None = Field(default=None, min_length=1, description="Tone of leaves that name none.")
+    turns: int | None = Field(default=None, ge=1, le=20, description="Turns in a candidate of leaves that do not say.")
+    personas: dict[str, Persona] = Field(default={}, description="Persona by pattern of leaf, the first that matches; else precise.")
     instruction: Sampling = Sampling(temperature=1.0)
     response: Sampling = Sampling(temperature=0.7)
+    judging: Sampling = Sampling(temperature=0.0, max_new_tokens=256)
+    precise: Sampling = Sampling(temperature=0.0)
+    creative: Sampling = Sampling(temperature=0.7)
 
 
 class RewardSpec(Spec):
@@ -209,8 +285,9 @@ class Line(Spec):
     schedule: ScheduleSpec | None = None
 
 
+FLOW_KEYS = ("freeform_flow", "grounded_flow", "topic_flow", "dialogue_flow")
+"""Keys of the generation section that name a flow."""
 TAXONOMY_KEY = ("seeds", "taxonomy")
-MODEL_KEYS: tuple[tuple[str, ...], ...] = (("generation", "teacher", "model"), ("reward", "model"), ("training", "student"))
 
 
 def load_line(file: Path) -> Line:
@@ -223,7 +300,7 @@ def load_line(file: Path) -> Line:
         raise InputFaults(f"line {file}", faults)
     if not isinstance(source.data, dict):
         raise InputFaults(f"line {file}", [Fault(source.name, 1, 1, "", "expected keys and values, such as 'name: my_line'"), *faults])
-    faults = (*faults, *_missing_folder(source, file), *_missing_models(source, file))
+    faults = (*faults, *_missing_folder(source, file), *find_missing_models(source, file))
     try:
         line = Line.model_validate(source.data)
     except ValidationError as error:
@@ -231,57 +308,24 @@ def load_line(file: Path) -> Line:
     if faults:
         raise InputFaults(f"line {file}", faults)
     taxonomy = (file.parent / line.seeds.taxonomy).resolve()
-    return _with_local_models(line.model_copy(update={"seeds": line.seeds.model_copy(update={"taxonomy": taxonomy})}), file)
+    seeds = line.seeds.model_copy(update={"taxonomy": taxonomy})
+    data = line.model_copy(update={"seeds": seeds, "generation": _with_local_flows(line.generation, file)}).model_dump()
+    return Line.model_validate(locate_models(data, file))
 
 
 def _missing_folder(source: YamlSource, file: Path) -> list[Fault]:
-    taxonomy = _given_text(source, TAXONOMY_KEY)
-    if taxonomy is None or (taxonomy and (file.parent / taxonomy).is_dir()):
+    taxonomy = get_at(source.data, TAXONOMY_KEY)
+    if not isinstance(taxonomy, str) or (taxonomy and (file.parent / taxonomy).is_dir()):
         return []
     problem = f"no folder {(file.parent / taxonomy).resolve()}" if taxonomy else "is empty"
     return [source.fault(TAXONOMY_KEY, f"{problem}; give the folder that holds knowledge/ and compositional_skills/")]
 
 
-def _missing_models(source: YamlSource, file: Path) -> list[Fault]:
-    from factory.pico.models import PICO_MODELS
+def _with_local_flows(spec: GenerationSpec, file: Path) -> GenerationSpec:
+    """Flows given as files relative to the line's file become absolute paths."""
 
-    faults = []
-    for path in MODEL_KEYS:
-        model = _given_text(source, path)
-        if not model or model in PICO_MODELS or (file.parent / model).is_dir() or is_hub_id(model):
-            continue
-        if model.startswith("pico-"):
-            faults.append(source.fault(path, f"no bundled model {model!r}; {suggest(model, PICO_MODELS)}"))
-        else:
-            faults.append(
-                source.fault(path, f"no model folder {file.parent / model}; give a bundled model, a folder, or a hub id 'owner/name'")
-            )
-    return faults
+    def resolve(flow: str) -> str:
+        return str((file.parent / flow).resolve()) if (file.parent / flow).is_file() else flow
 
-
-def is_hub_id(model: str) -> bool:
-    """Whether `model` has the form 'owner/name' of a Hugging Face hub id rather than of a path."""
-    owner, slash, name = model.partition("/")
-    return bool(slash and owner and name) and "/" not in name and not model.startswith((".", "~"))
-
-
-def _with_local_models(line: Line, file: Path) -> Line:
-    """Models given as folders relative to the line's file become absolute paths."""
-    from factory.pico.models import PICO_MODELS
-
-    data = line.model_dump()
-    for *parents, key in MODEL_KEYS:
-        section: Any = data
-        for step in parents:
-            section = section[step]
-        if section[key] not in PICO_MODELS and (file.parent / section[key]).is_dir():
-            section[key] = str((file.parent / section[key]).resolve())
-    return Line.model_validate(data)
-
-
-def _given_text(source: YamlSource, path: tuple[str, ...]) -> str | None:
-    """The text that the document gives at `path`; null where it gives none."""
-    value: Any = source.data
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+    given = {key: resolve(getattr(spec, key)) for key in FLOW_KEYS}
+    return spec.model_copy(update=given | {"flows": {pattern: resolve(flow) for pattern, flow in spec.flows.items()}})

@@ -10,6 +10,9 @@ from typing import Any
 import polars as pl
 
 GROUPS = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
+TURNS = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+USAGE = pl.List(pl.Struct({"step": pl.String, "prompt_tokens": pl.Int32, "completion_tokens": pl.Int32, "cost": pl.Float64}))
+JUDGEMENTS = pl.List(pl.Struct({"step": pl.String, "score": pl.Float64}))
 
 SEED: dict[str, Any] = {
     "record_id": pl.String,
@@ -47,9 +50,13 @@ CANDIDATE: dict[str, Any] = {
     "leaf": pl.String,
     "kind": pl.String,
     "language": pl.String,
+    "instruction_id": pl.String,  # digest of leaf, instruction and context: the same for all responses to one instruction; null without one
     "instruction": pl.String,
     "context": pl.String,  # null for freeform
     "response": pl.String,  # null where a step did not parse
+    "turns": TURNS,  # whole conversation, from `instruction` to `response`; null for one turn
+    "topic": pl.String,  # what it is about, where the flow goes by topics
+    "constraint": pl.String,  # canonical JSON {"arguments", "name"} of a verifiable constraint on the response; null where there is none
     "licence": pl.String,
     "groups": GROUPS,
     "verifier": pl.String,
@@ -64,7 +71,10 @@ CANDIDATE: dict[str, Any] = {
     "prompt_tokens": pl.Int32,
     "completion_tokens": pl.Int32,
     "cost": pl.Float64,  # in the currency of the line's price table
-    "parse_fault": pl.String,  # null where every step parsed, else "<step>: <what was wrong>"
+    "usage": USAGE,  # each request, in order; of drafts that share a request the first has it
+    "judgements": JUDGEMENTS,  # scores of the flow's judging steps, in order
+    "refusal": pl.String,  # null where the flow's judges and filters kept it, else "<step>: <why>"
+    "parse_fault": pl.String,  # null where every step parsed and was answered, else "<step>: <what was wrong>"
 }
 """What a teacher wrote."""
 
@@ -107,6 +117,7 @@ FUNNEL: dict[str, Any] = {
     "leaf": pl.String,
     "asked": pl.Int64,
     "parsed": pl.Int64,
+    "judged": pl.Int64,  # not refused by a judge or filter of the flow
     "verified": pl.Int64,  # not refused by verifier or reward model
     "unique": pl.Int64,
     "accepted": pl.Int64,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -43,10 +43,10 @@ def name_kind(value: Any) -> str:
 
 
 def _explain(source: YamlSource, model: type[BaseModel], error: Any) -> Fault:
-    path, given = list(error["loc"]), error["input"]
+    path, given = _find_path(source.data, error["loc"]), error["input"]
     match error["type"]:
         case "extra_forbidden":
-            return source.fault(path, f"unknown key; {suggest(str(path[-1]), _known_keys(model, path[:-1]))}", at_key=True)
+            return source.fault(path, f"unknown key; {suggest(str(path[-1]), _known_keys(model, error['loc'][:-1]))}", at_key=True)
         case "missing":
             return source.fault(path, "is missing")
         case "string_too_short":
@@ -61,12 +61,25 @@ def _explain(source: YamlSource, model: type[BaseModel], error: Any) -> Fault:
     return source.fault(path, message if given is None or isinstance(given, (dict, list)) else f"{message} (given: {given!r})")
 
 
+def _find_path(data: Any, place: Sequence[Any]) -> list[Any]:
+    """The path in the document of pydantic's `place`, which also holds the tag of a union's member, by its field `kind`."""
+    path: list[Any] = []
+    for step in place[:-1]:
+        if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int)):
+            data = data[step]
+        else:
+            continue
+        path.append(step)
+    is_tag = isinstance(data, dict) and place[-1] not in data and data.get("kind") == place[-1]
+    return path if is_tag else [*path, place[-1]]
+
+
 def _expect_text(given: Any) -> str:
     quotes = "" if given is None or isinstance(given, (dict, list)) else "; put it in quotes"
     return f"expected text, found {name_kind(given)}{quotes}"
 
 
-def _known_keys(model: type[BaseModel], path: list[str | int]) -> list[str]:
+def _known_keys(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     annotation: Any = model
     for step in path:
         annotation = _descend(annotation, step)
@@ -83,7 +96,16 @@ def _descend(annotation: Any, step: str | int) -> Any:
         return arguments[1]
     if origin in (list, tuple):
         return arguments[0]
+    if step in (tagged := {tag: inner for inner in arguments for tag in _tags(inner)}):
+        return tagged[str(step)]
     return next((found for inner in arguments if (found := _descend(inner, step)) is not None), None)
+
+
+def _tags(annotation: Any) -> list[str]:
+    """The values by which a model of a discriminated union is told, which its field `kind` holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and "kind" in annotation.model_fields:
+        return list(get_args(annotation.model_fields["kind"].annotation))
+    return []
 
 
 def _fields(annotation: Any) -> list[str]:

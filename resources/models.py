@@ -9,26 +9,31 @@ from factory.line import RewardSpec, TeacherSpec
 
 if TYPE_CHECKING:
     from factory.generation.local_teacher import LocalTeacher
+    from factory.generation.server_teacher import ServerTeacher
     from factory.reward.model import RewardModel
 
 
 class Models(dg.ConfigurableResource[None]):
     """Opens what a line names as its teacher and its reward model."""
 
-    def teacher(self, spec: TeacherSpec) -> "LocalTeacher":
-        """The teacher; its weights are read when it is first asked. Raises FactoryError where there is no such model."""
-        return _open_teacher(spec.model, spec.revision, spec.batch_size)
+    def teacher(self, spec: TeacherSpec) -> "LocalTeacher | ServerTeacher":
+        """The teacher or judge; its weights are read, or its server is asked, when it is first needed.
+
+        Raises FactoryError where there is no such model, or where the key of its server is missing in the environment.
+        """
+        return _open_teacher(spec.model_dump_json(exclude={"weight", "depth", "price"}))
 
     def reward(self, spec: RewardSpec) -> "RewardModel":
         """The reward model, its weights read now. Raises FactoryError where it cannot be opened."""
         return _open_reward(spec.model, spec.batch_size)
 
 
-@lru_cache(maxsize=4)
-def _open_teacher(model: str, revision: str | None, batch_size: int) -> "LocalTeacher":
-    from factory.generation.local_teacher import LocalTeacher
+@lru_cache(maxsize=8)
+def _open_teacher(spec_json: str) -> "LocalTeacher | ServerTeacher":
+    """One object for all that name the same model in the same way; the JSON of the spec can be hashed, the spec cannot."""
+    from factory.generation.teachers import open_teacher
 
-    return LocalTeacher(model, revision, batch_size)
+    return open_teacher(TeacherSpec.model_validate_json(spec_json))
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from factory.faults import InputFaults
-from factory.line import Line, is_hub_id, load_line
+from factory.line import Line, load_line
+from factory.line_models import is_hub_id
 
 HEAD = """\
 name: demo
@@ -131,3 +132,16 @@ def test_a_file_that_is_absent_or_not_utf8_is_refused(tmp_path: Path) -> None:
 )
 def test_hub_ids_are_told_from_paths(model: str, expected: bool) -> None:
     assert is_hub_id(model) is expected
+
+
+def test_flows_by_pattern_of_leaf_are_files_beside_the_line_or_bundled(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("name: own\n")
+    (tmp_path / "taxonomy").mkdir()
+    file = tmp_path / "line.yaml"
+    file.write_text(
+        "name: mine\nseeds: {taxonomy: taxonomy}\ngeneration:\n"
+        "  flows: {'knowledge/*': lab_knowledge, '*': own.yaml}\n  topic_flow: own.yaml\n"
+    )
+    spec = load_line(file).generation
+    assert list(spec.flows.items()) == [("knowledge/*", "lab_knowledge"), ("*", str(tmp_path / "own.yaml"))]
+    assert (spec.topic_flow, spec.freeform_flow) == (str(tmp_path / "own.yaml"), "freeform")

@@ -1,39 +1,27 @@
-"""Writes the candidates of one leaf: units are drawn, each step of the flow is asked in batches, every unit ends as one row."""
+"""Writes the candidates of one leaf: a plan of units, a writer for each draft, a driver for the models that are asked."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from factory.faults import FactoryError
-from factory.generation.chat import Completion, Message, Request
-from factory.generation.flows import Flow, ParseError, Step, load_flow, render
+from factory.generation.drafts import Draft, Recipe, write_rows
+from factory.generation.drivers import drive_concurrent, drive_windows
 from factory.generation.ledger import Ledger
-from factory.generation.local_teacher import LocalTeacher
-from factory.generation.units import Unit, draw_units, select_contexts, select_examples
-from factory.line import GenerationSpec, Price, Sampling
-from factory.records import CANDIDATE, digest, record_id
+from factory.generation.loop import run_in_loop
+from factory.generation.models import Served, Teacher
+from factory.generation.plan import make_recipe, plan_drafts
+from factory.generation.units import select_material
+from factory.generation.writers import Writing, write
+from factory.line import GenerationSpec
+from factory.records import CANDIDATE
 
-MILLION = 1_000_000
-"""Tokens that a price is for."""
-INHERITED = ("leaf", "kind", "language", "verifier", "groups")
-"""Columns that a candidate takes over from the examples of its leaf."""
+CHUNK = 1000
+"""Rows that are turned into columns at once: ten thousand candidates as Python objects would be most of a run's memory."""
 
-
-@dataclass
-class _Draft:
-    """A candidate in the making. After its first fault the teacher is asked nothing more for it."""
-
-    unit: Unit
-    variables: dict[str, Any]
-    prompts: list[list[str | None]] = field(default_factory=list)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    fault: str | None = None
+Progress = Callable[[int, int], None]
 
 
 def generate_candidates(
@@ -41,124 +29,76 @@ def generate_candidates(
     seeds: pl.DataFrame,
     documents: pl.DataFrame,
     spec: GenerationSpec,
-    teacher: LocalTeacher,
+    teachers: Sequence[Teacher],
     ledger: Ledger,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    judge: Teacher | None = None,
 ) -> pl.DataFrame:
-    """`spec.candidates_per_leaf` candidates of `leaf` (records.CANDIDATE), in the order of their units, those with a parse fault included.
+    """`spec.candidates_per_leaf` candidates of `leaf` (records.CANDIDATE), in the order of the plan, those refused or not parsed included.
 
-    `seeds` (records.SEED) and `documents` (records.DOCUMENT) may hold other leaves as well. `seed` is the line's seed number. Of what the
-    ledger holds nothing is asked again. `progress(done, total)` counts steps of units, after each batch.
-    Raises FactoryError where the leaf has nothing to show, or the teacher, a flow or the ledger fails; what was answered stays stored.
+    `seeds` (records.SEED) and `documents` (records.DOCUMENT) may hold other leaves as well, and must where the flow's pool is the line.
+    `teachers` are those of `list_teachers(spec)`, in its order; `judge` is the model of `spec.judge`. `seed` is the line's seed number.
+    Of what the ledger holds nothing is asked again. `progress(done, total)` counts steps of candidates.
+    Raises FactoryError where the leaf has nothing to show, or a model, a flow or the ledger fails; ParkedError where a server is not asked
+    for now. What was answered stays stored.
     """
-    examples = select_examples(leaf, seeds)
-    contexts = select_contexts(leaf, examples, documents)
-    flow = load_flow(spec.grounded_flow if contexts else spec.freeform_flow)
-    if flow.reads_context and not contexts:
-        raise FactoryError(
-            f"leaf {leaf}: flow {flow.name!r} asks about a context, and the leaf has neither documents nor examples with one. "
-            "Set generation.freeform_flow to a flow that uses examples alone."
-        )
-    units = draw_units(leaf, examples, contexts, spec.candidates_per_leaf, spec.examples_per_prompt, seed)
-    drafts = [_Draft(unit, _show(unit, examples[0]["language"])) for unit in units]
-    total = len(drafts) * len(flow.steps)
-    for number, step in enumerate(flow.steps):
-        # The floating-point output of a model depends on the shape of its batch, and a changed last digit may change a sampled token. So
-        # batches are cut from the whole list by index alone, whatever the ledger holds: a killed run resumes to the bytes of one that was
-        # not killed, and a greater candidates_per_leaf leaves every full batch as it was.
-        for start in range(0, len(drafts), teacher.batch_size):
-            batch = drafts[start : start + teacher.batch_size]
-            _ask(flow, step, [draft for draft in batch if draft.fault is None], spec, teacher, ledger)
-            if progress is not None:
-                progress(number * len(drafts) + start + len(batch), total)
-    inherited = {column: examples[0][column] for column in INHERITED}
-    return pl.DataFrame([_write_row(draft, flow, inherited, spec, teacher) for draft in drafts], schema=CANDIDATE)
+    material = select_material(leaf, seeds, documents)
+    recipe = make_recipe(material, spec, teachers, judge, seed)
+    sink = _Sink(recipe, spec.candidates_per_leaf, progress)
+    drafts = plan_drafts(material, recipe)
+    models = [*recipe.teachers, *([recipe.judge] if recipe.judge else [])]
+    served = {model.served for model in models if model.served is not None}
+
+    async def drive() -> None:
+        try:
+            if all(model.served is not None for model in models):
+                in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
+                await drive_concurrent(drafts, sink.write, ledger, in_flight, sink.finish)
+            else:
+                window = max(model.teacher.window for model in models if not isinstance(model.teacher, Served))
+                await drive_windows(drafts, sink.write, ledger, window, sink.finish)
+        finally:
+            for teacher in served:
+                await teacher.close()
+
+    run_in_loop(drive())
+    return sink.frame()
 
 
-def _show(unit: Unit, language: str) -> dict[str, Any]:
-    """What every prompt of the unit may use: flows.GIVEN."""
-    examples = [{key: example[key] for key in ("question", "answer", "context")} for example in unit.examples]
-    return {"examples": examples, "context": unit.context.text if unit.context else None, "language": language}
+class _Sink:
+    """Takes finished drafts as rows, and counts the steps that are done."""
 
+    def __init__(self, recipe: Recipe, candidates: int, progress: Progress | None) -> None:
+        self._recipe = recipe
+        self._steps = len(recipe.steps)
+        self._total = candidates * self._steps
+        self._done = 0
+        self._progress = progress
+        self._rows: list[dict[str, Any]] = []
+        self._chunks: list[pl.DataFrame] = []
 
-def _ask(flow: Flow, step: Step, drafts: Sequence[_Draft], spec: GenerationSpec, teacher: LocalTeacher, ledger: Ledger) -> None:
-    """Takes one batch through one step, from the ledger where it holds all of it."""
-    sampling: Sampling = getattr(spec, step.sampling_section)
-    subject = f"flow {flow.name!r}, step {step.name!r}"
-    requests = {}
-    for draft in drafts:
-        system = None if step.system is None else render(step.system, draft.variables, subject)
-        prompt = render(step.prompt, draft.variables, subject)
-        draft.prompts.append([system, prompt])
-        inputs = [draft.unit.input_ids, flow.name, step.name, digest([system, prompt])]
-        key = digest([*inputs, teacher.identity, sampling.model_dump(), draft.unit.seed])
-        messages = (Message("user", prompt),) if system is None else (Message("system", system), Message("user", prompt))
-        requests[key] = Request(messages, int(key[:12], 16), sampling)
-    answers = ledger.get([*requests])
-    if len(answers) < len(requests):
-        # Where only some of a batch is stored, all of it is computed again (see above), and the answers already stored win.
-        computed = dict(zip(requests, teacher.complete([*requests.values()]), strict=True))
-        ledger.put({key: answer for key, answer in computed.items() if key not in answers})
-        answers = computed | answers
-    for draft, key in zip(drafts, requests, strict=True):
-        _take(draft, step, answers[key], sampling, teacher)
+    def write(self, draft: Draft) -> Writing:
+        """The draft's writer."""
+        return write(draft, self._recipe, self._tell)
 
+    def finish(self, draft: Draft) -> None:
+        """Takes a finished draft."""
+        self._tell(len(draft.slots) * (self._steps - draft.step))
+        self._rows += [{"slot": slot, **row} for slot, row in write_rows(draft, self._recipe)]
+        if len(self._rows) >= CHUNK:
+            self._pack()
 
-def _take(draft: _Draft, step: Step, answer: Completion, sampling: Sampling, teacher: LocalTeacher) -> None:
-    """Counts the tokens of an answer and makes it the step's output, or the draft's fault."""
-    if answer.finish_reason != "overflow":
-        draft.prompt_tokens += answer.prompt_tokens
-        draft.completion_tokens += answer.completion_tokens
-    try:
-        draft.variables[step.variable] = _parse(draft.unit, step, answer, sampling, teacher)
-    except ParseError as error:
-        draft.fault = f"{step.name}: {error}"
+    def frame(self) -> pl.DataFrame:
+        """All rows, in the order of their slots."""
+        self._pack()
+        return pl.concat(self._chunks).sort("slot").select(*CANDIDATE)
 
+    def _pack(self) -> None:
+        self._chunks.append(pl.DataFrame(self._rows, schema={"slot": pl.Int64, **CANDIDATE}))
+        self._rows = []
 
-def _parse(unit: Unit, step: Step, answer: Completion, sampling: Sampling, teacher: LocalTeacher) -> str:
-    if answer.finish_reason == "overflow":
-        record = unit.context.record_id if unit.context else ", ".join(unit.input_ids)
-        raise ParseError(
-            f"prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit "
-            f"the teacher's context of {teacher.context_tokens} (record {record})"
-        )
-    if answer.finish_reason == "length":
-        raise ParseError(f"did not end within {sampling.max_new_tokens} tokens")
-    if answer.finish_reason == "special":
-        raise ParseError("holds a control token of the teacher")
-    return step.parse(answer.text)
-
-
-def _write_row(draft: _Draft, flow: Flow, inherited: dict[str, Any], spec: GenerationSpec, teacher: LocalTeacher) -> dict[str, Any]:
-    unit = draft.unit
-    sampling = {step.name: getattr(spec, step.sampling_section).model_dump() for step in flow.steps}
-    content = {
-        "leaf": inherited["leaf"],
-        "instruction": draft.variables.get("instruction"),
-        "context": unit.context.text if unit.context else None,
-        "response": None if draft.fault else draft.variables["response"],
-        "seed_ids": [example["record_id"] for example in unit.examples],
-        "document_id": unit.context.record_id if unit.context else None,
-        "flow": flow.name,
-        "teacher": teacher.identity,
-        "prompt_hash": digest(draft.prompts),
-        "sampling": json.dumps(sampling, sort_keys=True, separators=(",", ":")),
-        "seed": unit.seed,
-    }
-    return {
-        # The index tells apart two units that drew, asked and answered the same.
-        "record_id": record_id("candidate", {**content, "index": unit.index}),
-        **inherited,
-        **content,
-        "licence": unit.licence,
-        "depth": max(unit.depth, spec.teacher.depth) + 1,
-        "prompt_tokens": draft.prompt_tokens,
-        "completion_tokens": draft.completion_tokens,
-        "cost": _price(draft, spec.teacher.price),
-        "parse_fault": draft.fault,
-    }
-
-
-def _price(draft: _Draft, price: Price) -> float:
-    return (draft.prompt_tokens * price.prompt + draft.completion_tokens * price.completion) / MILLION
+    def _tell(self, steps: int) -> None:
+        self._done += steps
+        if self._progress is not None and steps:
+            self._progress(self._done, self._total)

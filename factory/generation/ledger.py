@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS answers (
     completion_tokens INTEGER NOT NULL
 ) WITHOUT ROWID
 """
+_COLUMNS = tuple(field.name for field in fields(Completion))
 _ADVICE = {
     sqlite3.SQLITE_FULL: "The disk is full: free some space and run again; the answers already stored are kept.",
     sqlite3.SQLITE_IOERR: "The disk cannot be written or read (full, over a quota, or failing): make room and run again; "
@@ -56,7 +57,8 @@ class Ledger:
         except OSError as error:
             raise FactoryError(f"ledger {path}: its folder cannot be made: {error.strerror}. Give a folder that may be written.") from error
         with self._explained():
-            self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS)
+            # Opened by one thread and used by the one of the event loop, never by both at once.
+            self._connection = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False)
         try:
             with self._explained():
                 self._connection.execute("PRAGMA journal_mode=WAL")
@@ -80,10 +82,14 @@ class Ledger:
 
     def put(self, answers: Mapping[str, Completion]) -> None:
         """Stores `answers` in one transaction; where a key is stored already, the stored answer stays."""
+        rows = [(key, *(getattr(answer, column) for column in _COLUMNS)) for key, answer in answers.items()]
         with self._explained(), self._connection:
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", [(key, *astuple(answer)) for key, answer in answers.items()]
-            )
+            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+
+    def forget_failed(self) -> int:
+        """Forgets the requests that were given up ("failed"), so that they are asked again; gives their number."""
+        with self._explained(), self._connection:
+            return self._connection.execute("DELETE FROM answers WHERE finish_reason = 'failed'").rowcount
 
     def __len__(self) -> int:
         with self._explained():

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, FinishReason, Message, Request
+from factory.generation.local_model import OpenModel, Quantisation, open_model
 from factory.generation.noise import GumbelNoise
-from factory.line import Sampling, is_hub_id
+from factory.generation.tokens import ChatTokenizer, explain_reading
+from factory.line import Sampling
+from factory.line_models import is_hub_id
 from factory.pico.models import PICO_MODELS, model_revision, resolve_model
 
 WINDOW_BATCHES = 4
 """Batches in one window: enough that batches of like length come out of it, few enough that a window is soon done."""
-
-
-@dataclass(frozen=True)
-class _Opened:
-    model: Any
-    tokenizer: Any
-    ends: tuple[int, ...]
-    pad: int
 
 
 class LocalTeacher:
@@ -33,10 +25,22 @@ class LocalTeacher:
     Nothing is read before it is needed: where every answer is in the ledger, the model is never opened.
     """
 
-    def __init__(self, model: str, revision: str | None = None, batch_size: int = 60) -> None:
-        """`model`: a bundled pico model, a local Hugging Face folder, or a hub id. Raises FactoryError where there is no such folder."""
+    def __init__(
+        self,
+        model: str,
+        revision: str | None = None,
+        batch_size: int = 60,
+        adapter: str | None = None,
+        quantisation: Quantisation | None = None,
+    ) -> None:
+        """`model`: a bundled pico model, a local Hugging Face folder, or a hub id; `adapter`: the folder of a LoRA adapter to it.
+
+        Raises FactoryError where there is no such folder.
+        """
         self._source = resolve_model(model)
         self._asked_revision = revision
+        self._adapter = None if adapter is None else Path(adapter)
+        self._quantisation = quantisation
         self.batch_size = batch_size
         folder = Path(self._source)
         is_local = folder.is_dir()
@@ -45,25 +49,29 @@ class LocalTeacher:
                 f"No model {model!r}: {folder} is no Hugging Face model folder (with config.json, safetensors and a tokenizer). "
                 f"Give a bundled model ({', '.join(PICO_MODELS)}), such a folder, or a hub id 'owner/name'."
             )
+        if self._adapter is not None and not (self._adapter / "adapter_config.json").is_file():
+            raise FactoryError(f"No LoRA adapter {adapter!r}: the folder has no adapter_config.json. Give one that peft saved.")
         # A folder is called by its name alone, so that records do not depend on where it lies; the revision tells its content.
         self.name = folder.resolve().name if is_local else model
+        self._tokenizer = ChatTokenizer(self.name, self._source, revision)
 
     @cached_property
     def revision(self) -> str:
         """What tells this model's weights from others of the same name."""
         return model_revision(self._source, self._asked_revision)
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """`<name>@<revision>`."""
-        return f"{self.name}@{self.revision}"
+        """`<name>@<revision>`, followed by `+<adapter>@<its revision>` and `+4bit` where there are."""
+        adapter = "" if self._adapter is None else f"+{self._adapter.resolve().name}@{model_revision(str(self._adapter))}"
+        return f"{self.name}@{self.revision}{adapter}{f'+{self._quantisation}' if self._quantisation else ''}"
 
     @cached_property
     def context_tokens(self) -> int | None:
         """Most tokens of prompt and answer together; None where the model's config sets no bound."""
         from transformers import AutoConfig
 
-        with self._explained("config"):
+        with explain_reading(self.name, self._source, "config"):
             config = AutoConfig.from_pretrained(self._source, revision=self._asked_revision, trust_remote_code=False)
         return getattr(config.get_text_config(), "max_position_embeddings", None)
 
@@ -74,7 +82,7 @@ class LocalTeacher:
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of a prompt under the model's chat template, the opening of the answer included."""
-        return len(self._encode([messages])[0])
+        return len(self._tokenizer.encode([messages])[0])
 
     def plan_batches(self, requests: Sequence[Request]) -> list[list[int]]:
         """How `complete` cuts `requests` into batches: places in `requests`, of one sampling and like length, at most `batch_size` each.
@@ -106,7 +114,7 @@ class LocalTeacher:
 
     def _complete_batch(self, requests: Sequence[Request]) -> list[Completion]:
         sampling = requests[0].sampling
-        prompts = self._encode([request.messages for request in requests])
+        prompts = self._tokenizer.encode([request.messages for request in requests])
         most = None if self.context_tokens is None else self.context_tokens - sampling.max_new_tokens
         fitting = [i for i, prompt in enumerate(prompts) if most is None or len(prompt) <= most]
         completions = [Completion("", "overflow", len(prompt), 0) for prompt in prompts]
@@ -115,17 +123,6 @@ class LocalTeacher:
             for i, answer in zip(fitting, answers, strict=True):
                 completions[i] = self._read_answer(len(prompts[i]), answer)
         return completions
-
-    def _encode(self, conversations: Sequence[Sequence[Message]]) -> list[list[int]]:
-        """Token ids of each conversation under the chat template. A control token written in a text is encoded as plain text."""
-        from jinja2 import TemplateError
-
-        chats = [[{"role": message.role, "content": message.content} for message in messages] for messages in conversations]
-        try:
-            encoded = self._opened.tokenizer.apply_chat_template(chats, add_generation_prompt=True, sanitize_control_tokens=True)
-        except TemplateError as error:
-            raise FactoryError(f"model {self.name}: its chat template refuses the prompt: {error}. Change the flow's messages.") from error
-        return [list(ids) for ids in encoded["input_ids"]]
 
     def _generate(self, prompts: list[list[int]], seeds: list[int], sampling: Sampling) -> list[list[int]]:
         """New token ids of each prompt, up to `max_new_tokens`, padded after the end."""
@@ -158,7 +155,7 @@ class LocalTeacher:
         return output[:, ids.shape[1] :].tolist()  # type: ignore[no-any-return]
 
     def _read_answer(self, prompt_tokens: int, ids: list[int]) -> Completion:
-        tokenizer = self._opened.tokenizer
+        tokenizer = self._tokenizer.opened
         end = next((place for place, token in enumerate(ids) if token in self._opened.ends), None)
         written = ids if end is None else ids[:end]
         reason: FinishReason = "length" if end is None else "stop"
@@ -168,56 +165,5 @@ class LocalTeacher:
         return Completion(text, reason, prompt_tokens, len(written) + (end is not None))
 
     @cached_property
-    def _opened(self) -> _Opened:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-
-        source: dict[str, Any] = {"revision": self._asked_revision, "trust_remote_code": False}
-        on_gpu = torch.cuda.is_available()
-        with self._explained("tokenizer"):
-            tokenizer = AutoTokenizer.from_pretrained(self._source, **source)
-        if tokenizer.chat_template is None:
-            raise FactoryError(
-                f"model {self.name}: its tokenizer has no chat template, so prompts cannot be put to it. "
-                "Give an instruction-tuned model, or add a chat_template.jinja to its folder."
-            )
-        with self._explained("weights"):
-            model, loading = AutoModelForCausalLM.from_pretrained(
-                self._source, dtype="auto" if on_gpu else torch.float32, use_safetensors=True, output_loading_info=True, **source
-            )
-        if missing := sorted(loading["missing_keys"]):
-            raise FactoryError(
-                f"model {self.name}: its weights lack {len(missing)} tensors of a language model (such as {missing[0]}). "
-                "Give a causal language model, not a classifier or an unfinished download."
-            )
-        given = model.generation_config.eos_token_id
-        ends = tuple(given) if isinstance(given, list) else (tokenizer.eos_token_id if given is None else given,)
-        if ends == (None,):
-            raise FactoryError(
-                f"model {self.name}: neither its generation_config.json nor its tokenizer names an end token; add eos_token_id."
-            )
-        # What generate() is not told it takes from here; a penalty of the model's own would be sampling that no record names.
-        model.generation_config = GenerationConfig()
-        pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        return _Opened(model.to("cuda" if on_gpu else "cpu").eval(), tokenizer, ends, pad)
-
-    @contextmanager
-    def _explained(self, part: str) -> Iterator[None]:
-        """Quiet while the library loads `part`; what it raises over an unreadable model becomes a FactoryError."""
-        from safetensors import SafetensorError
-        from transformers.utils import logging
-
-        showed_progress = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
-            yield
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            if Path(self._source).is_dir():
-                advice = f"See that {self._source} is whole: config.json, *.safetensors, tokenizer.json."
-            else:
-                advice = "Where the hub cannot be reached, download the model elsewhere and give its folder."
-            raise FactoryError(f"model {self.name}: its {part} cannot be read: {reason} {advice}") from error
-        finally:
-            if showed_progress:
-                logging.enable_progress_bar()
+    def _opened(self) -> OpenModel:
+        return open_model(self._tokenizer, self._source, self._asked_revision, self._adapter, self._quantisation)

@@ -1,8 +1,8 @@
-"""Leaf-local sampling: which seed examples, and which context, each unit of a leaf shows to the teacher."""
+"""Leaf-local sampling: which seed examples, which context and which topic each unit of a leaf shows to the teacher."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from factory.records import digest
 
 Row = Mapping[str, Any]
 Item = TypeVar("Item")
+TOPIC = "topic"
+"""Kind of the seed rows that are topics given by hand."""
 
 
 @dataclass(frozen=True)
@@ -26,72 +28,120 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Material:
+    """What a leaf's units draw from. `pool` is where examples come from: the leaf's own, or, for a flow that says so, those of the line."""
+
+    leaf: str
+    examples: tuple[Row, ...]
+    pool: tuple[Row, ...]
+    contexts: tuple[Context, ...]
+    topics: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
 class Unit:
-    """One candidate to be written: what is shown to the teacher, and the number from which its sampling noise derives."""
+    """One run through a flow: what is shown to the teacher, and the number from which its sampling noise derives."""
 
     index: int
     examples: tuple[Row, ...]
     context: Context | None
+    topic: Row | None
+    place: tuple[str | int, ...]  # what its draws follow from, beside the line's seed number
     seed: int
+
+    @property
+    def shown(self) -> tuple[Row, ...]:
+        """The seed rows that are shown, in order."""
+        return (*self.examples, *([self.topic] if self.topic else []))
 
     @property
     def input_ids(self) -> tuple[str, ...]:
         """Record ids of everything that is shown, in order."""
-        return (*(example["record_id"] for example in self.examples), *([self.context.record_id] if self.context else []))
+        return (*(row["record_id"] for row in self.shown), *([self.context.record_id] if self.context else []))
 
     @property
     def depth(self) -> int:
-        """The greatest depth of what is shown."""
-        depths = [int(example["depth"]) for example in self.examples]
-        return max([*depths, self.context.depth] if self.context else depths)
+        """The greatest depth of what is shown; 0 where nothing is."""
+        return max([*(int(row["depth"]) for row in self.shown), *([self.context.depth] if self.context else [])], default=0)
 
     @property
-    def licence(self) -> str:
-        """SPDX expression of the licences of what is shown; the one licence, where all share it."""
-        shown = {example["licence"] for example in self.examples} | ({self.context.licence} if self.context else set())
+    def licence(self) -> str | None:
+        """SPDX expression of the licences of what is shown; the one licence, where all share it; null where nothing is shown."""
+        shown = {row["licence"] for row in self.shown} | ({self.context.licence} if self.context else set())
+        if not shown:
+            return None
         return shown.pop() if len(shown) == 1 else " AND ".join(f"({name})" if " OR " in name else name for name in sorted(shown))
 
 
-def select_examples(leaf: str, seeds: pl.DataFrame) -> list[Row]:
-    """The leaf's examples that a teacher may see. Raises FactoryError where there is none."""
-    shown = seeds.filter((pl.col("leaf") == leaf) & (pl.col("split") == "seed"))
-    if shown.is_empty():
+def select_material(leaf: str, seeds: pl.DataFrame, documents: pl.DataFrame) -> Material:
+    """What a teacher may see of `leaf`: rows of the seed split alone. Raises FactoryError where there is nothing.
+
+    Its contexts are its document chunks; where there are none, the distinct contexts of its examples, each by the example of least record
+    id.
+    """
+    shown = [*seeds.filter(pl.col("split") == "seed").iter_rows(named=True)]
+    pool = tuple(row for row in shown if row["answer"] is not None)
+    examples = tuple(row for row in pool if row["leaf"] == leaf)
+    topics = tuple(row for row in shown if row["leaf"] == leaf and row["kind"] == TOPIC)
+    if not examples and not topics:
         raise FactoryError(
-            f"leaf {leaf}: none of its {seeds.height} examples is in the seed split, so the teacher can be shown nothing. "
-            "Add examples to its qna.yaml, or lower seeds.holdout in the line."
+            f"leaf {leaf}: none of its {seeds.filter(pl.col('leaf') == leaf).height} examples is in the seed split, so the teacher can be "
+            "shown nothing. Add examples to its qna.yaml, or lower seeds.holdout in the line."
         )
-    return [*shown.iter_rows(named=True)]
+    return Material(leaf, examples, pool, _select_contexts(leaf, examples, documents), topics)
 
 
-def select_contexts(leaf: str, examples: Sequence[Row], documents: pl.DataFrame) -> list[Context]:
-    """The leaf's document chunks; where there are none, the distinct contexts of `examples`, each by the example of least record id."""
+def _select_contexts(leaf: str, examples: Sequence[Row], documents: pl.DataFrame) -> tuple[Context, ...]:
     chunks = documents.filter(pl.col("leaf") == leaf).to_dicts()
     if chunks:
-        return [Context(chunk["record_id"], chunk["text"], chunk["licence"], chunk["depth"]) for chunk in chunks]
+        return tuple(Context(chunk["record_id"], chunk["text"], chunk["licence"], chunk["depth"]) for chunk in chunks)
     first: dict[str, Context] = {}
     for example in sorted(examples, key=lambda row: str(row["record_id"])):
         if example["context"] is not None:
             context = Context(example["record_id"], example["context"], example["licence"], example["depth"])
             first.setdefault(context.text, context)
-    return [*first.values()]
+    return tuple(first.values())
 
 
-def draw_units(leaf: str, examples: Sequence[Row], contexts: Sequence[Context], count: int, shown: int, seed: int) -> list[Unit]:
-    """`count` units, each with `shown` examples (all, where there are fewer) drawn without replacement, and a context where there is one.
+def draw_units(
+    leaf: str, examples: Sequence[Row], contexts: Sequence[Context], topics: Sequence[Row], count: int, shown: int, seed: int
+) -> Iterator[Unit]:
+    """`count` units, each with `shown` examples (all, where there are fewer) drawn without replacement, and a context and a topic where
+    there are some.
 
-    Examples are sampled inside the leaf, never from the whole pool (LAB, Sudalairaj et al. 2024, arXiv 2403.01081).
-    A draw takes the records of least hash with (seed, leaf, index): uniform, as a shuffle by random keys is, and an example that is added
-    or changed changes only the units that show it, so that the ledger still holds the answers of all others.
+    Examples are sampled inside the leaf, never from the whole pool (LAB, Sudalairaj et al. 2024, arXiv 2403.01081), but for a flow of
+    `pool: line`. A draw takes the records of least hash with (seed, leaf, index): uniform, as a shuffle by random keys is, and an example
+    that is added or changed changes only the units that show it, so that the ledger still holds the answers of all others. Topics are taken
+    in turn, each as often as any other; the units of a topic depend on it and not on the others.
     """
-    units = []
     for index in range(count):
-        drawn = tuple(_shuffle(examples, ["example", seed, leaf, index], [row["record_id"] for row in examples])[:shown])
-        context = next(iter(_shuffle(contexts, ["context", seed, leaf, index], [text.record_id for text in contexts])), None)
+        place: tuple[str | int, ...] = (index,)
+        topic = None
+        if topics:
+            repetition = index // len(topics)
+            topic = _shuffle(topics, ["topic", seed, leaf, repetition], [row["record_id"] for row in topics])[index % len(topics)]
+            place = (topic["record_id"], repetition)
+        drawn = tuple(_shuffle(examples, ["example", seed, leaf, *place], [row["record_id"] for row in examples])[:shown])
+        context = next(iter(_shuffle(contexts, ["context", seed, leaf, *place], [text.record_id for text in contexts])), None)
         ids = [*(example["record_id"] for example in drawn), context.record_id if context else None]
-        units.append(Unit(index, drawn, context, int(digest(["unit", seed, leaf, index, ids])[:12], 16)))
-    return units
+        yield Unit(index, drawn, context, topic, place, int(digest(["unit", seed, leaf, *place, ids])[:12], 16))
 
 
-def _shuffle(items: Sequence[Item], place: list[str | int], ids: Sequence[str]) -> list[Item]:
+def draw_value(place: Sequence[str | int], values: Sequence[Item]) -> Item:
+    """One of `values` (text or null), each as likely as any other, that follows from `place` alone."""
+    return min(values, key=lambda value: digest([*place, value]))
+
+
+def draw_weighted(place: Sequence[str | int], weights: Sequence[float]) -> int:
+    """An index, as likely as its weight, that follows from `place` alone."""
+    point = int(digest(list(place))[:13], 16) / 16**13 * sum(weights)
+    for index, weight in enumerate(weights):
+        point -= weight
+        if point < 0:
+            return index
+    return len(weights) - 1
+
+
+def _shuffle(items: Sequence[Item], place: Sequence[str | int], ids: Sequence[str]) -> list[Item]:
     """`items` in an order that follows from `place` and each item's own id alone."""
     return [items[i] for i in sorted(range(len(items)), key=lambda i: digest([*place, ids[i]]))]

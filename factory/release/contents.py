@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.line import Line
+from factory.line import FLOW_KEYS, Line
 from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame
 
 
@@ -134,6 +135,9 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     """The sections of the line that shaped the records; models by revision, and no path of the machine that ran it."""
     settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
     settings["seeds"] = line.seeds.model_dump(mode="json", exclude={"taxonomy"})
-    settings["generation"]["teacher"] |= {"model": models["teacher"]}
+    generation = settings["generation"]
+    generation["teacher"] |= {"model": models["teacher"]}
+    generation["flows"] = {pattern: Path(flow).stem for pattern, flow in generation["flows"].items()}
+    generation |= {kind: Path(generation[kind]).stem for kind in FLOW_KEYS}
     settings["reward"] |= {"model": models.get("reward")}
     return settings

@@ -121,7 +121,14 @@ def _count_leaves(contents: Contents) -> tuple[Row, ...]:
 
 
 def _count_steps(funnel: pl.DataFrame) -> tuple[Step, ...]:
-    columns = {"asked": "asked", "parsed": "parsed", "verified": "judged good", "unique": "unique", "accepted": "accepted"}
+    columns = {
+        "asked": "asked",
+        "parsed": "parsed",
+        "judged": "kept by its flow",
+        "verified": "judged good",
+        "unique": "unique",
+        "accepted": "accepted",
+    }
     totals = {name: int(funnel[column].sum()) for column, name in columns.items()}
     return tuple(Step(name, count, count / max(totals["asked"], 1)) for name, count in totals.items())
 
@@ -181,6 +188,8 @@ def _explain_refusal(row: Row) -> str:
     """What the refusing filter left to say about one record."""
     if row["parse_fault"]:
         return f"not parsed: {row['parse_fault']}"
+    if row["refusal"]:
+        return f"refused: {row['refusal']}"
     if row["matched_id"]:
         return f"matches {row['matched_id']}"
     if row["verified"] is False:

@@ -60,6 +60,11 @@ class TracedWriting:
     prompt_tokens: int | None
     completion_tokens: int | None
     cost: float | None
+    topic: str | None
+    constraint: str | None
+    usage: list[Row] | None  # each request: step, prompt_tokens, completion_tokens, cost
+    judgements: list[Row] | None  # step, score
+    refusal: str | None
     parse_fault: str | None
 
 
@@ -132,6 +137,7 @@ class Trace:
     instruction: str | None
     context: str | None
     response: str | None
+    turns: tuple[tuple[str, str], ...]  # role and content; none for one turn
     source: str | None
     seeds: tuple[TracedSeed, ...]
     document: TracedDocument | None
@@ -172,6 +178,7 @@ def trace_record(
         instruction=row.get("instruction") or row.get("question"),
         context=row.get("context") or row.get("text"),
         response=row.get("response") or row.get("answer"),
+        turns=tuple((turn["role"], turn["content"]) for turn in row.get("turns") or ()),
         source=row.get("source") or row.get("document"),
         seeds=tuple(_pick(TracedSeed, library.seed(seed)) for seed in row.get("seed_ids") or ()),
         document=_pick(TracedDocument, library.document(row["document_id"])) if row.get("document_id") else None,

@@ -20,8 +20,10 @@ def draw_trace(trace: Trace) -> Tree:
     from rich.tree import Tree
 
     tree = Tree(_label(trace.kind, trace.record_id, f"{trace.leaf} · {trace.language or '-'} · {trace.licence or 'licence unknown'}"))
-    for name in ("source", "context", "instruction", "response"):
+    for name in ("source", "context", *(() if trace.turns else ("instruction", "response"))):
         _add(tree, name, getattr(trace, name))
+    for role, content in trace.turns:
+        _add(tree, role, content)
     _draw_origin(tree, trace)
     _draw_judgement(tree, trace)
     _draw_fate(tree, trace)
@@ -50,11 +52,19 @@ def _draw_origin(tree: Tree, trace: Trace) -> None:
     if writing := trace.writing:
         branch = tree.add(_label("written by", writing.teacher, f"depth {writing.depth}"))
         _add(branch, "flow", writing.flow)
+        _add(branch, "topic", writing.topic)
+        _add(branch, "constraint", writing.constraint)
         _add(branch, "prompt hash", writing.prompt_hash)
         _add(branch, "sampling", f"{writing.sampling}, seed {writing.seed}")
         _add(
             branch, "tokens", f"{writing.prompt_tokens or 0:,} read, {writing.completion_tokens or 0:,} written, cost {writing.cost or 0:g}"
         )
+        for request in writing.usage or ():
+            spent = f"{request['prompt_tokens']:,} read, {request['completion_tokens']:,} written, cost {request['cost']:g}"
+            branch.add(_label(f"step {request['step']}", spent))
+        for judgement in writing.judgements or ():
+            branch.add(_label(f"judged by {judgement['step']}", f"{judgement['score']:g}"))
+        _add(branch, "refused", writing.refusal)
         _add(branch, "not parsed", writing.parse_fault)
 
 

@@ -71,9 +71,10 @@ def publish_release(
 
 
 def chat_line(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as one exchange of chat messages; a grounded record's context stands before its instruction."""
-    asked = row["instruction"] if row["context"] is None else f"{row['context']}\n\n{row['instruction']}"
-    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": row["response"]}]
+    """A record as chat messages, all turns of a dialogue; a grounded record's context stands before its instruction."""
+    messages = row["turns"] or [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["response"]}]
+    if row["context"] is not None:
+        messages = [{**messages[0], "content": f"{row['context']}\n\n{messages[0]['content']}"}, *messages[1:]]
     return {"messages": messages, "record_id": row["record_id"], "leaf": row["leaf"]}
 
 

@@ -11,14 +11,16 @@ from factory.reward.verdict import ACCEPTED, REASONS
 
 STAGES = {
     "parsed": ("parse_fault",),
+    "judged": ("judge_refused",),
     "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_reward"),
-    "unique": ("duplicate", "near_duplicate"),
+    "unique": ("not_best", "duplicate", "near_duplicate"),
     "accepted": ("holdout_overlap", "seed_copy"),
 }
 """The columns of the funnel after `asked`, each with the reasons that keep a record from it."""
 
 FILTERS = {
     "parsed": "the flow's parsers refused",
+    "judged": "the flow's judges and filters refused",
     "verified": "the verifier or the reward model refused",
     "unique": "the duplicate filter refused",
     "accepted": "the copy check against seeds and holdout refused",
@@ -26,6 +28,8 @@ FILTERS = {
 ADVICE = {
     "parse_fault": "read a few of its rows in `rejected`: the teacher does not keep to the flow's format; try a lower temperature, "
     "a higher max_new_tokens or another prompt",
+    "judge_refused": "read the refusals of a few of its rows in `rejected`: the teacher writes what the flow's judge does not want, or the "
+    "judge is too strict; use a stronger teacher, measure the judge, or lower its min_score in the flow",
     "undecidable": "read a few of its instructions in `rejected`: they are not of the form that the leaf's verifier knows; "
     "add seed examples in that form, lower generation.instruction.temperature, or extend the verifier",
     "wrong_answer": "the teacher cannot do this task well; lower generation.response.temperature, ask for more candidates, "
@@ -36,6 +40,8 @@ ADVICE = {
     "low_reward": "read a few of its rows in `rejected`; lower reward.min_reward if they are good, else use a stronger teacher",
     "holdout_overlap": "the teacher repeats what is kept for evaluation: it may have been trained on it; use another teacher",
     "seed_copy": "the teacher copies its examples; raise generation.instruction.temperature or add more varied seed examples",
+    "not_best": "of several responses to an instruction the best one is taken; the others serve preference pairs. For more records lower "
+    "generation.responses_per_instruction",
     "duplicate": "the teacher repeats itself; raise generation.instruction.temperature, add more varied seed examples, "
     "or ask for fewer candidates",
     "near_duplicate": "the teacher hardly varies its instructions; raise generation.instruction.temperature, "

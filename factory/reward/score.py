@@ -14,16 +14,18 @@ from factory.reward.verifiers import Check, verify
 
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
 """Whether a row holds an instruction and a response that can be judged."""
+KEPT = PARSED & pl.col("refusal").is_null()
+"""Of these rows those that the flow's own judges and filters kept."""
 
 
 def score_candidates(candidates: pl.DataFrame, reward_model: Callable[[], RewardModel]) -> pl.DataFrame:
     """CANDIDATE rows as SCORED rows, in the same order.
 
-    A row that did not parse gets no score. `reward_model` opens the model, and is called only if a row needs it: one that parsed and names
-    no verifier. A null reward beside a reward model's name says that the row is longer than the model reads.
+    A row that did not parse, or that its flow refused, gets no score. `reward_model` opens the model, and is called only if a row needs it:
+    one that was kept and names no verifier. A null reward beside a reward model's name says that the row is longer than the model reads.
     Raises FactoryError for an unknown verifier, and what the reward model raises.
     """
-    judged = candidates.select("verifier", "instruction", "context", "response", parsed=PARSED).to_dicts()
+    judged = candidates.select("verifier", "instruction", "context", "response", parsed=KEPT).to_dicts()
     checks = [_check(row) for row in judged]
     asked = [index for index, row in enumerate(judged) if row["parsed"] and row["verifier"] is None]
     rewards: list[float | None] = [None] * len(judged)

@@ -13,6 +13,7 @@ from factory.reward.score import PARSED
 
 ACCEPTED = "accepted"
 QUALITY_REASONS = {
+    "judge_refused": pl.col("refusal").is_not_null(),
     "parse_fault": ~PARSED,
     "undecidable": pl.col("verifier").is_not_null() & pl.col("verified").is_null(),
     "wrong_answer": pl.col("verifier").is_not_null() & ~pl.col("verified"),
@@ -26,12 +27,13 @@ COPY_REASONS = {
     (ACCEPTED, True): "duplicate",
     (ACCEPTED, False): "near_duplicate",
 }
-REASONS = (*QUALITY_REASONS, "unsupported", "low_reward", *dict.fromkeys(COPY_REASONS.values()))
+REASONS = (*QUALITY_REASONS, "unsupported", "low_reward", "not_best", *dict.fromkeys(COPY_REASONS.values()))
 """In the order in which they are looked for.
 
-parse_fault: a step of the flow did not parse. undecidable: the leaf has a verifier, and it cannot tell; nothing reaches training
-unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward model reads. unsupported: says what
-its context does not, below `reward.min_support`. low_reward: below `reward.min_reward`.
+judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. undecidable: the leaf has a
+verifier, and it cannot tell; nothing reaches training unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward
+model reads. unsupported: says what its context does not, below `reward.min_support`. low_reward: below `reward.min_reward`.
+not_best: another response to the same instruction of the same unit is better.
 holdout_overlap, seed_copy: the same or nearly the same as an example made by people, held out or shown to the teacher.
 duplicate, near_duplicate: as a candidate that was accepted before it.
 """
@@ -42,7 +44,8 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
 
     Copies are looked for only among what is good enough, and only what is accepted can push out a copy of itself: so a wrong or
     contaminated record never costs a right one. Records are taken by leaf, then in the order given; the first of its copies stays.
-    A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of.
+    A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of. Of several responses
+    to one instruction the best stands for all, of equals the first; of the others `matched_id` names it.
     No model is asked: another threshold in `spec` gives other verdicts from the same scores.
     """
     quality = pl.coalesce(
@@ -52,8 +55,9 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     )
     rows = scored.with_columns(quality.alias("reason")).with_row_index("row")
     good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
+    good, others = _choose_best(good)
     copies = pl.DataFrame(
-        list(_find_copies(good, seeds, spec.near_duplicate)),
+        [*others, *_find_copies(good, seeds, spec.near_duplicate)],
         schema={"row": rows.schema["row"], "copy": pl.String, "matched_id": pl.String},
         orient="row",
     )
@@ -61,6 +65,19 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     reason = pl.coalesce("reason", "copy", pl.lit(ACCEPTED))
     verdict = pl.when(reason == ACCEPTED).then(pl.lit(ACCEPTED)).otherwise(pl.lit("rejected"))
     return decided.with_columns(verdict=verdict, reason=reason).select(*VERDICT)
+
+
+def _choose_best(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
+    """The best response to each instruction, in the order of `good`; and row, reason and the best one's id of each other response.
+
+    Responses to one instruction are those of one unit: two units that wrote the same instruction are duplicates.
+    """
+    unit = pl.coalesce(pl.concat_str("leaf", "instruction_id", pl.col("seed").cast(pl.String), separator="/"), "record_id")
+    ranked = good.with_columns(unit=unit).sort(pl.col("goodness").fill_null(0.0), descending=True, maintain_order=True)
+    ranked = ranked.with_columns(best=pl.col("record_id").first().over("unit"))
+    is_best = pl.col("record_id") == pl.col("best")
+    others = ranked.filter(~is_best).sort("row").select("row", pl.lit("not_best"), "best")
+    return good.join(ranked.filter(is_best), on="row", how="semi", maintain_order="left"), list(others.iter_rows())
 
 
 def _find_copies(good: pl.DataFrame, seeds: pl.DataFrame, threshold: float) -> Iterator[tuple[int, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ WINDOW_BATCHES = 16
 
 @dataclass(frozen=True)
 class TokenRow:
-    """One dialogue. `trained` is as long as `ids` and tells the assistant's tokens, the end of its turn among them."""
+    """One dialogue. `trained` is as long as `ids` and tells the tokens of the assistant's answers, the ends of its turns among them."""
 
     ids: tuple[int, ...]
     trained: tuple[bool, ...]
@@ -41,14 +41,14 @@ class TokenRows:
 
 
 def encode_records(tokenizer: Any, records: pl.DataFrame, most_tokens: int) -> TokenRows:
-    """The rows of `records` (columns record_id, instruction, context, response) of at most `most_tokens` tokens.
+    """The rows of `records` (columns record_id, instruction, context, response, turns) of at most `most_tokens` tokens.
 
     Raises FactoryError where the tokenizer's chat template refuses a record.
     """
     control_tokens = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     rows: list[TokenRow] = []
     left_out: Counter[str] = Counter()
-    for record in records.select("record_id", "instruction", "context", "response").iter_rows(named=True):
+    for record in records.select("record_id", "instruction", "context", "response", "turns").iter_rows(named=True):
         encoded = _encode_record(tokenizer, record, control_tokens, most_tokens)
         if isinstance(encoded, TokenRow):
             rows.append(encoded)
@@ -65,11 +65,12 @@ def _encode_record(tokenizer: Any, record: dict[str, Any], control_tokens: Seque
         return "empty_instruction"
     if not response.strip():
         return "empty_response"
-    user = user_text(instruction, record["context"] or None)
-    if any(token in user or token in response for token in control_tokens):
+    messages = record["turns"] or [{"role": "user", "content": instruction}, {"role": "assistant", "content": response}]
+    messages = [{**messages[0], "content": user_text(messages[0]["content"], record["context"] or None)}, *messages[1:]]
+    if any(token in message["content"] for message in messages for token in control_tokens):
         return "control_token"
     try:
-        row = encode_dialogue(tokenizer, user, response)
+        row = encode_dialogue(tokenizer, messages)
     except TemplateError as error:
         raise FactoryError(
             f"record {record['record_id']}: the student's chat template refuses it: {error}. "
@@ -82,21 +83,26 @@ def _encode_record(tokenizer: Any, record: dict[str, Any], control_tokens: Seque
     return row if len(row.ids) <= most_tokens else "too_long"
 
 
-def encode_dialogue(tokenizer: Any, user: str, response: str) -> TokenRow | None:
-    """One user's turn and the assistant's answer under the chat template.
+def encode_dialogue(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> TokenRow | None:
+    """A dialogue under the chat template: messages (role, content) of user and assistant in turn, the assistant's last.
 
-    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere what follows the tokens of the
-    prompt, as it is put to the model for an answer, is trained on; None where those are not how the whole dialogue begins.
+    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere each answer is what follows the
+    tokens of the messages before it, as they are put to the model for an answer; None where those are not how the whole dialogue begins.
     """
-    messages = [{"role": "user", "content": user}, {"role": "assistant", "content": response}]
     if tokenizer.is_fast and GENERATION_MARKER.search(tokenizer.get_chat_template()):
         marked = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
         return TokenRow(tuple(marked["input_ids"]), tuple(bool(flag) for flag in marked["assistant_masks"]))
     whole = tuple(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])
-    prompt = tuple(tokenizer.apply_chat_template(messages[:1], add_generation_prompt=True, return_dict=True)["input_ids"])
-    if whole[: len(prompt)] != prompt:
-        return None
-    return TokenRow(whole, (False,) * len(prompt) + (True,) * (len(whole) - len(prompt)))
+    trained = [False] * len(whole)
+    for place, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        prompt = tuple(tokenizer.apply_chat_template(messages[:place], add_generation_prompt=True, return_dict=True)["input_ids"])
+        answered = tuple(tokenizer.apply_chat_template(messages[: place + 1], return_dict=True)["input_ids"])
+        if answered[: len(prompt)] != prompt or whole[: len(answered)] != answered:
+            return None
+        trained[len(prompt) : len(answered)] = [True] * (len(answered) - len(prompt))
+    return TokenRow(whole, tuple(trained))
 
 
 def plan_order(lengths: Sequence[int], epochs: float, batch_size: int, seed: int) -> list[int]:

@@ -48,9 +48,9 @@ def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: 
 def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path, seed: int, on_step: OnStep | None = None) -> TrainedPhase:
     """The model `base` (a bundled name, a folder or a hub id) tuned on `records`; all it writes lies in `folder`.
 
-    `records` has at least the columns record_id, instruction, context and response. Killed at any moment, the next call goes on from the
-    last whole checkpoint, with the same order of data, and on a CPU ends at the same bytes; a finished phase is returned at once. The
-    weights are float32; on a GPU that has bfloat16 the arithmetic is mixed. Threads are as PyTorch was told.
+    `records` has at least the columns record_id, instruction, context, response and turns. Killed at any moment, the next call goes on
+    from the last whole checkpoint, with the same order of data, and on a CPU ends at the same bytes; a finished phase is returned at once.
+    The weights are float32; on a GPU that has bfloat16 the arithmetic is mixed. Threads are as PyTorch was told.
     Raises FactoryError where the base cannot be opened, no record can be trained on, the loss is no number, or the disk refuses a write;
     the last whole checkpoint is kept.
     """
@@ -88,8 +88,8 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
 
 def _in_order(records: pl.DataFrame) -> pl.DataFrame:
     """What is trained on, in an order of its own: a release that lists its records otherwise trains the same student."""
-    columns = ("record_id", "instruction", "context", "response")
-    return records.select(columns).sort(columns)
+    columns = ("record_id", "instruction", "context", "response", "turns")
+    return records.select(columns).sort(columns[:-1])
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:

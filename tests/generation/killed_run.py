@@ -38,5 +38,5 @@ if __name__ == "__main__":
     teacher.fatal = int(fatal)
     frame = pl.read_parquet(seeds)
     generate_candidates(
-        frame["leaf"][0], frame, empty(DOCUMENT), GenerationSpec.model_validate_json(spec), teacher, Ledger(Path(ledger)), 7
+        frame["leaf"][0], frame, empty(DOCUMENT), GenerationSpec.model_validate_json(spec), [teacher], Ledger(Path(ledger)), 7
     )

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError, InputFaults
-from factory.generation.flows import Limits, ParseError, Step, load_flow, render_prompt
+from factory.generation.filters import Limits
+from factory.generation.flow_spec import Step
+from factory.generation.flows import load_flow, render_prompt
+from factory.generation.parsers import ParseError
 
 GOOD = """\
 name: critic
@@ -89,9 +92,14 @@ def test_a_flow_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
     [
         ("    sampling: instruction", "    samplin: instruction", ":9:5", "did you mean 'sampling'?"),
         ("{max_chars: 20}", "{max_char: 20}", ":16:14", "did you mean 'max_chars'?"),
-        ("description: A draft, then a better one.", "colour: blue", ":2:1", "known keys: name, description, source, steps"),
+        (
+            "description: A draft, then a better one.",
+            "colour: blue",
+            ":2:1",
+            "known: constrains, description, draws, examples, name, pool, source, steps, turns",
+        ),
         ("{max_chars: 20}", "{max_chars: 0}", ":16:25", "greater than or equal to 1"),
-        ("    sampling: instruction", "    parser: json", ":9:13", "no such parser; known: text"),
+        ("    sampling: instruction", "    parser: jsn", ":9:13", "no such parser; did you mean 'json'?"),
         ("source: nobody, 2026\n", "", ":1:1", "is missing"),
         ("name: draft", "name: Draft", ":7:11", "pattern"),
         ("name: draft", "name: instruction", ":7:11", "another step is called 'instruction'"),
@@ -114,6 +122,59 @@ def test_each_fault_of_a_file_has_its_line(tmp_path: Path, old: str, new: str, p
     assert message in text
 
 
+SHAPES = """\
+name: shapes
+description: d
+source: s
+draws:
+  level: [low, high]
+steps:
+  - name: topics
+    prompt: "{{ level }} {{ count }}"
+    parser: {kind: list}
+    many: 3
+  - name: first
+    prompt: "{{ topics }}"
+    appends: user
+  - name: answer
+    answers_conversation: true
+    appends: assistant
+  - name: score
+    asks: judge
+    prompt: "{{ answer }}"
+    parser: {kind: score, values: {"1": 1, "0": 0}}
+    filter: {min_score: 1, refuse: {en: [sorry]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("kind: list}", "kind: list, itms: a}", ":9:26", "steps[0].parser.itms: unknown key; known: kind"),
+        ("kind: list}", "kind: jsn}", ":9:5", "no such parser; did you mean 'json'?"),
+        ("{kind: list}", "json", ":9:13", "parser.schema: is missing"),
+        ("values: {", "vals: {", ":20:27", "steps[3].parser.vals: unknown key; did you mean 'values'?"),
+        ("[sorry]", "['(']", ":21:", "not a regular expression"),
+        ("en: [sorry]", "English: [sorry]", ":21:", "pattern"),
+        ("many: 3", "many: 1", ":10:11", "greater than or equal to 2"),
+        ("    appends: user\n", "", ":13:", "does not end with a user's message"),
+        ("    answers_conversation: true", "    prompt: x\n    answers_conversation: true", ":14:5", "give a prompt, or answers"),
+        ("parser: {kind: score, values: {\"1\": 1, \"0\": 0}}", "parser: text", ":17:", "min_score needs the parser 'score'"),
+        ("  level: [low", "  language: [low", ":5:3", "'language' is given by itself"),
+        ("{{ topics }}", "{{ count }} {{ level }}", ":12:13", "uses 'count'"),
+        ("asks: judge", "asks: judge\n    when: levls\n    otherwise: level", ":19:", "nothing gives 'levls' before this step; did you"),
+        ("many: 3", "many: 3\n    held_against: answer", ":11:", "nothing gives 'answer' before this step"),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_flow_of_many_shapes_has_its_line(tmp_path: Path, old: str, new: str, place: str, message: str) -> None:
+    (tmp_path / "critic.yaml").write_text(SHAPES)
+    load_flow(str(tmp_path / "critic.yaml"))
+    assert SHAPES.count(old) == 1
+    text = str(read(tmp_path, SHAPES.replace(old, new)))
+    assert f"critic.yaml{place}" in text
+    assert message in text
+
+
 def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
     error = read(tmp_path, GOOD.replace("{{ draft }}", "{{ drft }}").replace('"{{ instruction }}"', '"{{ instrction }}"'))
     assert [fault.line for fault in error.faults] == [8, 15]
@@ -129,7 +190,7 @@ def test_an_unknown_flow_is_named_with_the_nearest() -> None:
 
 
 def test_an_unknown_step_and_a_missing_variable_are_named() -> None:
-    with pytest.raises(FactoryError, match="no step 'critique'; its steps: instruction, response"):
+    with pytest.raises(FactoryError, match="no step 'critique' with a prompt; its steps: instruction, response"):
         render_prompt(load_flow("freeform"), "critique")
     with pytest.raises(FactoryError, match=r"step 'response'.*'instruction' is undefined"):
         render_prompt(load_flow("freeform"), "response")
@@ -137,7 +198,7 @@ def test_an_unknown_step_and_a_missing_variable_are_named() -> None:
 
 def test_limits_are_the_filter_of_a_step() -> None:
     step = Step(name="instruction", prompt="p", limits=Limits(max_chars=5, single_line=True))
-    assert step.parse(" 12345\n") == "12345"
+    assert step.parse(" 12345\n") == [{"instruction": "12345"}]
     for answer, fault in (("123456", "6 characters long, at most 5"), ("1\n2", "more than one line"), (" \n ", "empty")):
         with pytest.raises(ParseError, match=fault):
             step.parse(answer)
@@ -147,7 +208,7 @@ def test_limits_are_the_filter_of_a_step() -> None:
 def test_the_text_parser_takes_the_whole_answer(answer: str) -> None:
     step = Step(name="response", prompt="p")
     if answer.strip():
-        assert step.parse(answer) == answer.strip()
+        assert step.parse(answer) == [{"response": answer.strip()}]
     else:
         with pytest.raises(ParseError, match="empty"):
             step.parse(answer)

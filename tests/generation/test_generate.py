@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +26,11 @@ from factory.records import CANDIDATE, digest
 LEAF = "compositional_skills/words/reverse_words"
 MakeFrame = Callable[..., pl.DataFrame]
 Generate = Callable[..., pl.DataFrame]
+
+
+def is_instruction(prompt: str) -> bool:
+    """Whether the prompt is the freeform flow's for a new task."""
+    return prompt.startswith("Write one new task of the same kind")
 
 
 class CountingTeacher(LocalTeacher):
@@ -65,7 +71,7 @@ def generate(
         merged = GenerationSpec.model_validate(small_spec.model_dump() | (spec or {}))
         frame = make_seeds() if seeds is None else seeds
         with Ledger(tmp_path / f"{ledger}.sqlite") as store:
-            return generate_candidates(LEAF, frame, documents, merged, others.pop("teacher", teacher), store, seed, **others)
+            return generate_candidates(LEAF, frame, documents, merged, [others.pop("teacher", teacher)], store, seed, **others)
 
     return call
 
@@ -100,7 +106,7 @@ def test_the_second_step_is_asked_only_for_what_parsed(generate: Generate, teach
     assert no_instruction["response"].null_count() == no_instruction.height
     assert no_instruction["parse_fault"].str.starts_with("instruction: ").all()
     assert no_response["parse_fault"].str.starts_with("response: ").all()
-    asked = Counter(len(request.messages[-1].content.splitlines()) > 1 for batch in teacher.asked for request in batch)
+    asked = Counter(is_instruction(prompt) for prompt in teacher.prompts)
     assert asked == {True: 60, False: 60 - no_instruction.height}
     assert set(frame["instruction"].drop_nulls()) <= set(teacher.prompts)
     faults = {fault.split(": ")[1] for fault in frame["parse_fault"].drop_nulls()}
@@ -109,20 +115,24 @@ def test_the_second_step_is_asked_only_for_what_parsed(generate: Generate, teach
 
 def test_tokens_are_the_sum_over_the_steps(generate: Generate, teacher: CountingTeacher) -> None:
     frame = generate()
-    first, second = teacher.asked[:3], teacher.asked[3:]
-    counted = [answer.completion_tokens for batch in first for answer in LocalTeacher.complete(teacher, batch)]
-    answered = iter(answer.completion_tokens for batch in second for answer in LocalTeacher.complete(teacher, batch))
-    expected = [
-        count + (0 if instruction is None else next(answered)) for count, instruction in zip(counted, frame["instruction"], strict=True)
-    ]
-    assert frame["completion_tokens"].to_list() == expected
+    spent = Counter()
+    for batch in teacher.asked:
+        for request, answer in zip(batch, LocalTeacher.complete(teacher, batch), strict=True):
+            spent["instruction" if is_instruction(request.messages[-1].content) else "response"] += answer.completion_tokens
+    usage = frame.explode("usage").unnest("usage", separator="_")
+    assert dict(usage.group_by("usage_step").agg(pl.col("usage_completion_tokens").sum()).iter_rows()) == spent
+    summed = usage.group_by("record_id", maintain_order=True).agg(pl.col("usage_completion_tokens").sum())
+    assert summed["usage_completion_tokens"].to_list() == frame["completion_tokens"].to_list()
 
 
 def test_a_prompt_shows_the_drawn_examples_in_drawn_order(generate: Generate, teacher: CountingTeacher, make_seeds: MakeFrame) -> None:
     frame = generate()
     questions = dict(make_seeds().select("record_id", "question").iter_rows())
-    for ids, prompt in zip(frame["seed_ids"], teacher.prompts, strict=False):
-        assert prompt.endswith("alone.\n" + "".join(f"\nTask: {questions[i]}" for i in ids))
+    shown = ["alone.\n" + "".join(f"\nTask: {questions[i]}" for i in ids) for ids in frame["seed_ids"]]
+    asked = [prompt for prompt in teacher.prompts if is_instruction(prompt)]
+    assert sorted(asked) == sorted(
+        "Write one new task of the same kind as these, with other content. Answer with the task " + text for text in shown
+    )
 
 
 def test_examples_are_drawn_evenly_and_in_any_order(generate: Generate) -> None:
@@ -179,7 +189,7 @@ def test_without_documents_the_contexts_of_the_seed_split_are_asked_about(genera
 
 
 def test_a_flow_about_a_context_needs_one(generate: Generate) -> None:
-    with pytest.raises(FactoryError, match=r"flow 'grounded' asks about a context.*Set generation.freeform_flow"):
+    with pytest.raises(FactoryError, match=r"flow 'grounded' asks about a context.*generation.freeform_flow"):
         generate(spec={"freeform_flow": "grounded"})
 
 
@@ -216,13 +226,16 @@ def test_a_stored_run_needs_no_model(generate: Generate, tiny_model: Path) -> No
 
 
 def test_more_candidates_leave_the_earlier_ones_as_they_were(generate: Generate, teacher: CountingTeacher) -> None:
-    fewer = generate(ledger="a")
+    fewer = generate(ledger="a", spec={"candidates_per_leaf": 40})
+    first_window = sorted(teacher.prompts[: teacher.window])
     calls = len(teacher.asked)
-    more = generate(ledger="a", spec={"candidates_per_leaf": 30})
-    assert_frame_equal(more.head(20), fewer)
-    assert more["record_id"].n_unique() == 30
-    assert {len(batch) for batch in teacher.asked[calls : calls + 2]} == {8, 6}  # the batch that was not full, and the new one
-    assert_frame_equal(generate(ledger="b", spec={"candidates_per_leaf": 30}).head(16), fewer.head(16))
+    more = generate(ledger="a", spec={"candidates_per_leaf": 50})
+    assert_frame_equal(more.head(40), fewer)
+    assert more["record_id"].n_unique() == 50
+    assert sum(len(batch) for batch in teacher.asked[calls:]) <= 2 * 18  # the window that was not full, and no other
+    calls = len(teacher.asked)
+    assert_frame_equal(generate(ledger="b", spec={"candidates_per_leaf": 50}).head(32), fewer.head(32))
+    assert sorted([request.messages[-1].content for batch in teacher.asked[calls:] for request in batch][: teacher.window]) == first_window
 
 
 def test_a_changed_example_asks_again_only_where_it_is_shown(generate: Generate, make_seeds: MakeFrame, tmp_path: Path) -> None:
@@ -256,7 +269,7 @@ def test_other_sampling_asks_again_only_its_step(generate: Generate, teacher: Co
     calls = len(teacher.asked)
     generate(spec=spec)
     again = [request.messages[-1].content for batch in teacher.asked[calls:] for request in batch]
-    assert any(len(prompt.splitlines()) > 1 for prompt in again) == ("instruction" in spec)
+    assert any(is_instruction(prompt) for prompt in again) == ("instruction" in spec)
     assert again
 
 
@@ -271,7 +284,7 @@ def test_a_stored_answer_wins_over_one_computed_again(generate: Generate, tmp_pa
     with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
         connection.execute("UPDATE answers SET completion_tokens = completion_tokens + 1000")
     again = generate()
-    assert_frame_equal(again.drop("completion_tokens"), first.drop("completion_tokens"))
+    assert_frame_equal(again.drop("completion_tokens", "usage"), first.drop("completion_tokens", "usage"))
     raised = (again["completion_tokens"] - first["completion_tokens"]).sum() // 1000
     assert raised == stored - len(keys[::3])
 
@@ -304,14 +317,17 @@ def test_a_prompt_that_does_not_fit_names_its_record(
 def test_progress_counts_every_step_of_every_unit(generate: Generate) -> None:
     seen: list[tuple[int, int]] = []
     generate(progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(8, 40), (16, 40), (20, 40), (28, 40), (36, 40), (40, 40)]
+    assert seen[-1] == (40, 40)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert {total for _, total in seen} == {40}
 
 
 def test_prompt_hash_tells_what_was_sent(generate: Generate, teacher: CountingTeacher) -> None:
     frame = generate()
-    for row, prompt in zip(frame.iter_rows(named=True), teacher.prompts, strict=False):
-        sent = [[None, prompt]] if row["instruction"] is None else [[None, prompt], [None, row["instruction"]]]
-        assert row["prompt_hash"] == digest(sent)
+    asked = [prompt for prompt in teacher.prompts if is_instruction(prompt)]
+    for row in frame.iter_rows(named=True):
+        answered = [] if row["instruction"] is None else [[["user", row["instruction"]]]]
+        assert row["prompt_hash"] in {digest([[["user", prompt]], *answered]) for prompt in asked}
 
 
 def test_a_flow_of_ones_own_with_three_steps(generate: Generate, teacher: CountingTeacher, tmp_path: Path) -> None:
@@ -351,7 +367,8 @@ def test_a_killed_run_goes_on_to_the_same_frame(
         str(tmp_path / "killed.sqlite"),
         str(fatal),
     ]
-    run = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, check=False)
+    path = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, check=False, env=path)
     assert run.returncode == -9, run.stderr
     teacher.asked.clear()
     resumed = generate(ledger="killed")

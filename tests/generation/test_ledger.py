@@ -18,7 +18,7 @@ ANSWER = Completion("pear, apple", "stop", 40, 6)
 COMPLETIONS = st.builds(
     Completion,
     text=st.text(st.characters(exclude_categories=["Cs"])),
-    finish_reason=st.sampled_from(["stop", "length", "overflow", "special"]),
+    finish_reason=st.sampled_from(["stop", "length", "overflow", "special", "failed"]),
     prompt_tokens=st.integers(0, 10**6),
     completion_tokens=st.integers(0, 10**6),
 )
@@ -64,6 +64,14 @@ def test_a_stored_answer_stays(tmp_path: Path) -> None:
         ledger.put({"a": ANSWER})
         ledger.put({"a": Completion("another", "stop", 1, 1), "b": ANSWER})
         assert ledger.get(["a", "b"]) == {"a": ANSWER, "b": ANSWER}
+
+
+def test_only_what_was_given_up_is_forgotten(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.put({"a": ANSWER, "b": Completion("no answer in time", "failed", 0, 0), "c": Completion("", "overflow", 900, 0)})
+        assert ledger.forget_failed() == 1
+        assert [*ledger.get(["a", "b", "c"])] == ["a", "c"]
+        assert ledger.forget_failed() == 0
 
 
 def test_two_openers_share_one_file(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def _verdict(leaf: str, place: int, shown: list[str], chunks: list[dict[str, obj
         "flow": "grounded" if chunk else "freeform", "teacher": MODELS["teacher"], "prompt_hash": f"{generator.getrandbits(80):020x}",
         "sampling": '{"instruction":{"temperature":1.0},"response":{"temperature":0.7}}', "seed": place, "depth": 1, "prompt_tokens": 140,
         "completion_tokens": 12 + len(response) // 3, "cost": 0.0,
+        "refusal": "pair_judge: score 1 is below 2" if reason == "judge_refused" else None,
         "parse_fault": "response: no text before the end mark" if reason == "parse_fault" else None,
     }  # fmt: skip
     row["record_id"] = record_id("candidate", row)

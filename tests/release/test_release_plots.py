@@ -53,14 +53,22 @@ def test_frames_of_nothing_give_a_picture_that_says_so() -> None:
 
 
 def test_the_funnel_shows_the_share_that_each_leaf_keeps() -> None:
-    rows = {"leaf": ["a/good", "a/bad"], "asked": [10, 10], "parsed": [10, 5], "verified": [9, 2], "unique": [9, 1], "accepted": [9, 0]}
+    rows = {
+        "leaf": ["a/good", "a/bad"],
+        "asked": [10, 10],
+        "parsed": [10, 5],
+        "judged": [10, 4],
+        "verified": [9, 2],
+        "unique": [9, 1],
+        "accepted": [9, 0],
+    }
     words = words_of(plot_funnel(pl.DataFrame(rows | {"most_refused_by": [None, "wrong"]}, schema=FUNNEL), "svg"))
     assert {"good", "bad", "90%", "0%", "not parsed", "judged bad", "duplicate"} <= set(words)
 
 
 def test_names_are_text_and_leaves_that_end_alike_are_told_apart() -> None:
     leaves = ["a/$x^2$ <b>&", "a/sort", "b/sort", "c/" + "long" * 20]
-    counts = {name: [5] * 4 for name in ("asked", "parsed", "verified", "unique", "accepted")}
+    counts = {name: [5] * 4 for name in ("asked", "parsed", "judged", "verified", "unique", "accepted")}
     words = words_of(plot_funnel(pl.DataFrame({"leaf": leaves, **counts, "most_refused_by": [None] * 4}, schema=FUNNEL), "svg"))
     assert {"$x^2$ <b>&", "a/sort", "b/sort"} <= set(words)
     assert max(map(len, words)) < 60
@@ -68,6 +76,6 @@ def test_names_are_text_and_leaves_that_end_alike_are_told_apart() -> None:
 
 def test_a_thousand_leaves_show_the_forty_that_need_a_look() -> None:
     leaves = [f"skills/leaf_{place:04d}" for place in range(1000)]
-    counts = {name: [1000] * 1000 for name in ("asked", "parsed", "verified", "unique")} | {"accepted": list(range(1000))}
+    counts = {name: [1000] * 1000 for name in ("asked", "parsed", "judged", "verified", "unique")} | {"accepted": list(range(1000))}
     words = words_of(plot_funnel(pl.DataFrame({"leaf": leaves, **counts, "most_refused_by": [None] * 1000}, schema=FUNNEL), "svg"))
     assert [word for word in words if word.startswith("leaf_")] == [f"leaf_{place:04d}" for place in range(40)]

@@ -21,7 +21,7 @@ from factory.faults import FactoryError
 from factory.records import METRIC, VERDICT
 from factory.release.contents import arrange_contents
 from factory.release.manifest import find_releases, read_manifest, verify_release
-from factory.release.writer import Release
+from factory.release.writer import Release, chat_line
 
 HERE = Path(__file__).parent
 
@@ -44,7 +44,7 @@ def version_of(line: MadeUpLine, **models: str) -> str:
 
 
 def in_other_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = os.environ | {"PYTHONPATH": str(HERE)} | environment
+    settings = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), str(HERE)])} | environment
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=settings, cwd=HERE, check=False)
 
 
@@ -75,6 +75,14 @@ def test_a_line_of_the_jsonl_is_one_exchange_with_the_context_before_the_instruc
         asked = f"{row['context']}\n\n{row['instruction']}" if row["context"] else row["instruction"]
         assert line["messages"] == [{"role": "user", "content": asked}, {"role": "assistant", "content": row["response"]}]
         assert line["leaf"] == row["leaf"]
+
+
+def test_a_dialogue_is_one_line_with_all_its_turns() -> None:
+    turns = [{"role": role, "content": f"{role} {n}"} for n in range(2) for role in ("user", "assistant")]
+    row = {"turns": turns, "context": "A text.", "instruction": "user 0", "response": "assistant 1", "record_id": "r", "leaf": "l"}
+    messages = chat_line(row)["messages"]
+    assert messages == [{"role": "user", "content": "A text.\n\nuser 0"}, *turns[1:]]
+    assert chat_line(row | {"context": None})["messages"] == turns
 
 
 def test_two_runs_from_scratch_give_the_same_bytes(release: Release, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made_up_line import MODELS, MadeUpLine, make_line
 
 from factory.faults import FactoryError
-from factory.records import SEED
+from factory.records import SEED, VERDICT
 from factory.release.trace import trace_record
 from factory.release.trace_view import describe_trace
 from factory.release.writer import Release
@@ -47,6 +47,25 @@ def test_an_accepted_record_leads_back_to_its_seeds_and_forward_to_the_student(m
     assert trace.verdict and trace.verdict.verdict == "accepted"
     assert [(held.version, held.records) for held in trace.releases] == [(release.version, 1)]
     assert [(student.model, student.alias) for student in trace.students] == [("pico-student-7", "champion")]
+
+
+def test_a_dialogue_shows_its_turns_steps_judgements_and_refusal(made_up: MadeUpLine) -> None:
+    row = pick(made_up, verdict="accepted") | {
+        "turns": [{"role": role, "content": f"{role} {n}"} for n in range(2) for role in ("user", "assistant")],
+        "usage": [{"step": "user_turn", "prompt_tokens": 1200, "completion_tokens": 7, "cost": 0.5}],
+        "judgements": [{"step": "pair_judge", "score": 2.0}],
+        "refusal": "pair_judge: score 2 is below 3",
+        "topic": "rivers",
+        "constraint": '{"arguments":{},"name":"no_commas"}',
+    }
+    trace = trace_record(row["record_id"], {"candidates": pl.DataFrame([row], schema=VERDICT)})
+    assert trace.turns == (("user", "user 0"), ("assistant", "assistant 0"), ("user", "user 1"), ("assistant", "assistant 1"))
+    told = describe_trace(trace)
+    for part in (
+        "user  user 1", "assistant  assistant 1", "step user_turn  1,200 read, 7 written, cost 0.5", "judged by pair_judge  2",
+        "refused  pair_judge: score 2 is below 3", "topic  rivers", "no_commas",
+    ):  # fmt: skip
+        assert part in told
 
 
 def test_a_refused_record_tells_what_it_matched_and_is_in_no_release(made_up: MadeUpLine, release: Release) -> None:

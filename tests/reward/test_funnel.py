@@ -17,6 +17,8 @@ def verdicts(**leaves: dict[str, int]) -> pl.DataFrame:
 def test_counts_what_came_through_each_filter() -> None:
     counts = {
         "parse_fault": 1,
+        "judge_refused": 2,
+        "not_best": 1,
         "undecidable": 2,
         "wrong_answer": 3,
         "duplicate": 4,
@@ -27,9 +29,9 @@ def test_counts_what_came_through_each_filter() -> None:
     funnel = count_funnel(verdicts(b=counts | {"accepted": 8}, a={"low_reward": 1, "unscored": 1, "accepted": 1}, c={"accepted": 2}))
     assert funnel.schema == pl.Schema(FUNNEL)
     assert funnel.rows() == [
-        ("a", 3, 3, 1, 1, 1, "unscored"),
-        ("b", 36, 35, 30, 21, 8, "holdout_overlap"),
-        ("c", 2, 2, 2, 2, 2, None),
+        ("a", 3, 3, 3, 1, 1, 1, "unscored"),
+        ("b", 39, 38, 36, 31, 21, 8, "holdout_overlap"),
+        ("c", 2, 2, 2, 2, 2, 2, None),
     ]
 
 

@@ -155,3 +155,19 @@ def test_order_inside_a_leaf_is_all_that_decides_which_copy_stays() -> None:
     mixed = sorted(rows, key=lambda row: (row["record_id"][1:], row["leaf"]))
     first, second = (decide_verdicts(scored(*order), empty(SEED), SPEC).sort("record_id") for order in (rows, mixed))
     assert first.equals(second)
+
+
+def test_what_a_flow_refused_is_no_parse_fault() -> None:
+    rows = scored({"refusal": "pair_judge: score 1 is below 2"}, {"refusal": "instruction_judge: score 0 is below 1", "response": None})
+    assert reasons(rows) == [("judge_refused", None)] * 2
+
+
+def test_of_several_responses_to_an_instruction_the_best_stands_and_the_others_name_it() -> None:
+    one = {"instruction_id": "i", "seed": 1}
+    rows = scored(*(judged(reward, goodness=reward, **one) for reward in (0.7, 0.9, 0.9, 0.2)))
+    assert reasons(rows) == [("not_best", "c1"), ("accepted", None), ("not_best", "c1"), ("low_reward", None)]
+
+
+def test_two_units_that_wrote_the_same_instruction_are_duplicates() -> None:
+    rows = scored({"instruction_id": "i", "seed": 1, "goodness": 0.5}, {"instruction_id": "i", "seed": 2, "goodness": 1.0})
+    assert reasons(rows) == [("accepted", None), ("duplicate", "c0")]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,12 @@ from tiny_student import make_records
 from transformers import AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.training.data import encode_dialogue, encode_records, plan_order
+from factory.records import TURNS
+from factory.training.data import TokenRow, encode_dialogue, encode_records, plan_order
 
 USER, RESPONSE = "What is 47 + 85?", "47 + 85 = 132"
+EXCHANGE = [{"role": "user", "content": USER}, {"role": "assistant", "content": RESPONSE}]
+DIALOGUE = [*EXCHANGE, {"role": "user", "content": "And half?"}, {"role": "assistant", "content": "66"}]
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -53,7 +58,7 @@ def expect(tokenizer: Any, *parts: tuple[str, bool]) -> list[tuple[str, bool]]:
 
 
 def seen(tokenizer: Any) -> list[tuple[str, bool]]:
-    row = encode_dialogue(tokenizer, USER, RESPONSE)
+    row = encode_dialogue(tokenizer, EXCHANGE)
     assert row is not None
     return list(zip(tokenizer.convert_ids_to_tokens(row.ids), row.trained, strict=True))
 
@@ -75,10 +80,39 @@ def test_marked_template_trains_no_more_than_is_marked(chatml: Any) -> None:
     assert seen(marked) == expect(marked, (prompt, False), (RESPONSE, True), ("<|im_end|>", True), ("\n", False))
 
 
+def test_every_answer_of_a_dialogue_is_trained(tokenizer: Any, chatml: Any) -> None:
+    for known, answer_end, after in ((tokenizer, "<|end|>", ""), (chatml, "<|im_end|>", "\n")):
+        row = encode_dialogue(known, DIALOGUE)
+        assert row is not None
+        texts = ["".join(known.convert_ids_to_tokens(list(part))) for part in split_trained(row)]
+        wanted = [known.convert_ids_to_tokens(plain_ids(known, text + answer_end + after)) for text in (RESPONSE, "66")]
+        assert texts == ["".join(tokens) for tokens in wanted]
+    marked = copy.deepcopy(chatml)
+    marked.chat_template = MARKED_CHATML
+    row = encode_dialogue(marked, DIALOGUE)
+    assert row is not None
+    assert [marked.decode(part) for part in split_trained(row)] == [f"{RESPONSE}<|im_end|>", "66<|im_end|>"]
+
+
+def split_trained(row: TokenRow) -> list[tuple[int, ...]]:
+    """The runs of tokens that are trained on."""
+    pairs = groupby(zip(row.ids, row.trained, strict=True), key=lambda pair: pair[1])
+    return [tuple(token for token, _ in run) for trained, run in pairs if trained]
+
+
+def test_a_record_of_several_turns_is_encoded_whole_with_its_context_first(tokenizer: Any) -> None:
+    records = make_records([(USER, "Two numbers.", "66")]).with_columns(pl.Series("turns", [DIALOGUE], dtype=TURNS))
+    encoded = encode_records(tokenizer, records, 200)
+    grounded = [{"role": "user", "content": f"Two numbers.\n\n{USER}"}, *DIALOGUE[1:]]
+    assert encoded.rows == (encode_dialogue(tokenizer, grounded),)
+    spoken = [*DIALOGUE[:1], {"role": "assistant", "content": "<|end|>"}, *DIALOGUE[2:]]
+    assert encode_records(tokenizer, records.with_columns(pl.Series("turns", [spoken], dtype=TURNS)), 200).left_out == {"control_token": 1}
+
+
 @pytest.mark.parametrize("kind", ["tokenizer", "chatml"])
 def test_untrained_tokens_are_the_prompt_of_inference(kind: str, request: pytest.FixtureRequest) -> None:
     tokenizer = request.getfixturevalue(kind)
-    row = encode_dialogue(tokenizer, USER, RESPONSE)
+    row = encode_dialogue(tokenizer, EXCHANGE)
     assert row is not None
     prompt = tokenizer.apply_chat_template([{"role": "user", "content": USER}], add_generation_prompt=True)["input_ids"]
     assert [token for token, trained in zip(row.ids, row.trained, strict=True) if not trained] == list(prompt)
@@ -90,7 +124,7 @@ def test_context_stands_before_the_instruction(tokenizer: Any) -> None:
 
 
 def test_left_out_records_are_counted_by_reason(tokenizer: Any) -> None:
-    whole = encode_dialogue(tokenizer, USER, RESPONSE)
+    whole = encode_dialogue(tokenizer, EXCHANGE)
     assert whole is not None
     records = make_records(
         [

@@ -11,6 +11,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from factory.pico.tokenizer import train_tokenizer
 from factory.problems import write_problem
+from factory.records import TURNS
 
 CONTEXT_TOKENS = 128
 COLUMNS = ("record_id", "leaf", "instruction", "context", "response")
@@ -19,7 +20,8 @@ COLUMNS = ("record_id", "leaf", "instruction", "context", "response")
 def make_records(rows: list[tuple[str, str | None, str]]) -> pl.DataFrame:
     """Records of (instruction, context, response)."""
     data = [(f"r{index:04}", "leaves/any", *row) for index, row in enumerate(rows)]
-    return pl.DataFrame(data, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+    frame = pl.DataFrame(data, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+    return frame.with_columns(pl.lit(None, TURNS).alias("turns"))
 
 
 def write_records(count: int, seed: int = 0) -> pl.DataFrame:

@@ -1,0 +1,161 @@
+"""Drivers: carry drafts through their writers, window by window for a model in this process, or all at once for servers.
+
+Both ask the ledger first, and store what is answered before anything more is asked for the same draft.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from factory.faults import FactoryError
+from factory.generation.chat import Completion
+from factory.generation.drafts import Draft
+from factory.generation.ledger import Ledger
+from factory.generation.models import Served, Windowed
+from factory.generation.writers import Call, Writing
+
+Write = Callable[[Draft], Writing]
+Finish = Callable[[Draft], None]
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A writer that waits for the answer to its call."""
+
+    writing: Writing
+    call: Call
+
+
+async def drive_windows(drafts: Iterable[Draft], write: Write, ledger: Ledger, window: int, finish: Finish) -> None:
+    """Carries `drafts` in windows of `window`, each to its end: in rounds, in which every writer asks once.
+
+    The floating-point output of a model depends on the shape of its batch, and a changed last digit may change a sampled token. So windows
+    are cut from the whole plan by index alone, batches from the whole round, and a batch of which an answer is missing is asked whole,
+    while answers already stored win: a killed run resumes to the bytes of one that was not killed, and more candidates leave every full
+    window as it was. What is put to a server in a round is asked at once, within the server's own bound.
+    `finish` is called with each finished draft. Raises what the models and the ledger raise, once every answer in flight is stored.
+    """
+    rest = iter(drafts)
+    while planned := [*islice(rest, window)]:
+        waiting = [*_start(planned, write, finish)]
+        while waiting:
+            answers = await _answer_round([each.call for each in waiting], ledger)
+            waiting = [
+                again for each, answer in zip(waiting, answers, strict=True) for again in _advance(each.writing, answer, write, finish)
+            ]
+
+
+async def drive_concurrent(drafts: Iterable[Draft], write: Write, ledger: Ledger, in_flight: int, finish: Finish) -> None:
+    """Carries `drafts` with at most `in_flight` writers alive, each on its own way: none waits for another, and no list of all is made.
+
+    `finish` is called with each finished draft, in no fixed order. Where a model or the ledger raises FactoryError, ParkedError among
+    them, nothing new is begun, what is in flight is still answered and stored, and then it is raised.
+    """
+    rest = iter(drafts)
+    parted: list[Draft] = []
+    carried: set[asyncio.Task[list[Draft]]] = set()
+    errors: list[FactoryError] = []
+
+    async def carry(draft: Draft) -> list[Draft]:
+        writing, answer = write(draft), None
+        try:
+            while not errors:
+                answer = await _answer(writing.send(answer) if answer else next(writing), ledger)
+        except StopIteration as end:
+            ended: list[Draft] = end.value
+            return ended
+        except FactoryError as error:
+            errors.append(error)
+        return []
+
+    while True:
+        while len(carried) < in_flight and not errors and (draft := parted.pop() if parted else next(rest, None)) is not None:
+            carried.add(asyncio.create_task(carry(draft)))
+        if not carried:
+            break
+        done, carried = await asyncio.wait(carried, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            for draft in reversed(each.result()):
+                if draft.finished:
+                    finish(draft)
+                else:
+                    parted.append(draft)
+    if errors:
+        raise errors[0]
+
+
+def _start(drafts: Iterable[Draft], write: Write, finish: Finish) -> Iterator[_Open]:
+    """The writers of `drafts` that have something to ask, each at its first call."""
+    for draft in drafts:
+        if draft.finished:
+            finish(draft)
+        else:
+            yield from _advance(write(draft), None, write, finish)
+
+
+def _advance(writing: Writing, answer: Completion | None, write: Write, finish: Finish) -> Iterator[_Open]:
+    """The writer at its next call, or those of the drafts that it ended in."""
+    try:
+        yield _Open(writing, next(writing) if answer is None else writing.send(answer))
+    except StopIteration as end:
+        yield from _start(end.value, write, finish)
+
+
+async def _answer(call: Call, ledger: Ledger) -> Completion:
+    """The stored answer, or the server's, which is stored at once."""
+    stored = ledger.get([call.key])
+    if call.key in stored:
+        return stored[call.key]
+    assert call.model.served is not None
+    answer = await call.model.served.ask(call.request)
+    ledger.put({call.key: answer})
+    return answer
+
+
+async def _answer_round(calls: Sequence[Call], ledger: Ledger) -> list[Completion]:
+    """The answers to one round, in its order."""
+    found = ledger.get([call.key for call in calls])
+    models = {id(call.model): call.model for call in calls}
+    for model in models.values():
+        own = [call for call in calls if call.model is model]
+        if isinstance(model.teacher, Served):
+            found |= await _ask_server([call for call in own if call.key not in found], ledger, model.teacher.in_flight)
+        else:
+            found |= _ask_window(own, model.teacher, found, ledger)
+    return [found[call.key] for call in calls]
+
+
+def _ask_window(calls: Sequence[Call], teacher: Windowed, found: dict[str, Completion], ledger: Ledger) -> dict[str, Completion]:
+    """What `found` lacks of one model's calls, asked in the batches of the whole round and stored batch by batch."""
+    answers: dict[str, Completion] = {}
+    for batch in teacher.plan_batches([call.request for call in calls]):
+        asked = [calls[place] for place in batch]
+        if all(call.key in found for call in asked):
+            continue
+        computed = teacher.complete([call.request for call in asked])
+        new = {call.key: answer for call, answer in zip(asked, computed, strict=True) if call.key not in found}
+        ledger.put(new)
+        answers |= new
+    return answers
+
+
+async def _ask_server(calls: Sequence[Call], ledger: Ledger, in_flight: int) -> dict[str, Completion]:
+    """The answers of a server, at most `in_flight` at once. Raises the first FactoryError once every answer in flight is stored."""
+    rest = iter(calls)
+    answers: dict[str, Completion] = {}
+    errors: list[FactoryError] = []
+
+    async def ask_on() -> None:
+        try:
+            while not errors and (call := next(rest, None)) is not None:
+                answers[call.key] = await _answer(call, ledger)
+        except FactoryError as error:
+            errors.append(error)
+
+    await asyncio.gather(*(ask_on() for _ in range(min(in_flight, len(calls)))))
+    if errors:
+        raise errors[0]
+    return answers

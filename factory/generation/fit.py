@@ -1,0 +1,37 @@
+"""Makes a prompt shorter that does not fit a model's context: fewer examples first, then less of the text that the step names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from factory.generation.flow_spec import Step
+from factory.generation.templates import find_names
+
+_SENTENCE_END = re.compile(r"(?<=[.!?…؟۔।])\s+|(?<=[。！？])|\n+")
+
+
+def shrink(step: Step, variables: Mapping[str, Any], share: float) -> dict[str, Any] | None:
+    """`variables` with less to show, or None where nothing more can be left out.
+
+    The last example goes as long as there are two; then, to about `share` (0 to 1) of its sentences and by one at least, the text that the
+    step may shorten, which keeps its first sentence.
+    """
+    if len(variables["examples"]) > 1 and any("examples" in find_names(template) for template in step.templates):
+        return {**variables, "examples": variables["examples"][:-1]}
+    text = variables.get(step.shorten) if step.shorten else None
+    if not isinstance(text, str):
+        return None
+    shorter = cut_sentences(text, share)
+    return None if shorter == text else {**variables, str(step.shorten): shorter}
+
+
+def cut_sentences(text: str, share: float) -> str:
+    """The first sentences of `text`: about `share` of them, at least one, and one fewer than there are; all where there is but one."""
+    whole = text.rstrip()
+    starts = [match.end() for match in _SENTENCE_END.finditer(whole) if match.end() < len(whole)]
+    if not starts:
+        return text
+    kept = max(1, min(len(starts), int((len(starts) + 1) * share)))
+    return text[: starts[kept - 1]].rstrip()

@@ -1,0 +1,41 @@
+"""The event loop of all generation in a process: what a server's teacher keeps of a loop outlasts a leaf."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from functools import cache
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_in_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` gives, run in a thread of its own, so that it may be called where a loop runs already (a notebook).
+
+    Where the caller is told to stop, the work is cancelled, and has ended when this raises.
+    """
+    ended = threading.Event()
+
+    async def attend() -> Result:
+        try:
+            return await work
+        finally:
+            ended.set()
+
+    future = asyncio.run_coroutine_threadsafe(attend(), _open_loop())
+    try:
+        return future.result()
+    except BaseException:
+        if not future.done():
+            future.cancel()
+            ended.wait()
+        raise
+
+
+@cache
+def _open_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="generation", daemon=True).start()
+    return loop

@@ -1,0 +1,153 @@
+"""A teacher behind a server of chat completions in OpenAI's form: asked no harder than it bears, and again where a try fails."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from factory.faults import FactoryError
+from factory.generation.bound import Bound
+from factory.generation.chat import Completion, Message, Request
+from factory.generation.circuit import Circuit
+from factory.generation.tokens import ChatTokenizer, estimate_prompt, estimate_tokens
+from factory.generation.wire import Answer, Setback, Verdict, Wire
+from factory.line import ServerSpec
+
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 60.0
+JITTER = 0.25
+"""Most of a delay, as a part of it, that is drawn at random so that requests refused together do not come back together."""
+SLOW = 0.5
+"""Part of the deadline from which an answer is late: a little more load, and there would be none."""
+
+
+class ServerTeacher:
+    """Asks one model of one server (vLLM, NIM, TGI, Ollama, llama.cpp, a hosted API).
+
+    What it learns of the server, the bound and the circuit, lasts as long as the object; connections are opened in the event loop that
+    asks, so one object serves one loop after the other, but never two threads.
+    """
+
+    def __init__(self, model: str, server: ServerSpec, revision: str | None = None) -> None:
+        """Opens no connection. Raises FactoryError where an environment variable that `server` names is missing."""
+        self.name = model
+        self.revision = revision or "served"
+        self.server = server
+        self.in_flight = server.in_flight
+        self.context_tokens = server.context_tokens
+        self.requests = 0
+        self._wire = Wire(server, model)
+        self._bound = Bound(server.in_flight)
+        self._circuit = Circuit(server.base_url, server.park_seconds)
+        self._answered = 0
+        self._tokenizer = None if server.tokenizer is None else ChatTokenizer(Path(server.tokenizer).name, server.tokenizer)
+
+    @property
+    def identity(self) -> str:
+        """`<model>@<revision>`, and `<model>@served` where the line gives no revision: where a server listens is no part of it."""
+        return f"{self.name}@{self.revision}"
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of a prompt: exact with the line's `tokenizer`, else estimated (factory.generation.tokens)."""
+        return estimate_prompt(messages) if self._tokenizer is None else len(self._tokenizer.encode([messages])[0])
+
+    async def ask(self, request: Request) -> Completion:
+        """The answer. Waits for a slot under the bound, and tries again what a later try may mend.
+
+        A request that is given up while the server answers others is "failed", with the reason as its text. Raises ParkedError where
+        the server answers nobody, and FactoryError where it would answer none: a wrong key or model.
+        """
+        if (overflow := self._check_length(request)) is not None:
+            return overflow
+        started, answered_before = time.monotonic(), self._answered
+        faults = attempt = 0
+        while True:
+            outcome = await self._try(request, again=attempt > 0)
+            if isinstance(outcome, Completion):
+                return outcome
+            attempt += 1
+            faults += not outcome.later
+            delay = self._choose_delay(request, attempt, outcome)
+            is_late = outcome.later and time.monotonic() - started + delay > self.server.patience_seconds
+            if outcome.final or is_late or faults >= self.server.tries:
+                return self._give_up(request, outcome, attempt, answered_before)
+            await self._circuit.sleep(delay)
+
+    async def close(self) -> None:
+        """Closes the connections; a later `ask` opens new ones."""
+        await self._wire.close()
+
+    def _check_length(self, request: Request) -> Completion | None:
+        """The overflow of a prompt that certainly does not fit; an estimate is no certainty, so then the server decides."""
+        room = None if self.context_tokens is None else self.context_tokens - request.sampling.max_new_tokens
+        # A byte is at least one token's worth, so most prompts need no tokenizer to be known to fit.
+        if room is None or (self._tokenizer is None and room > 0):
+            return None
+        tokens = self.count_tokens(request.messages)
+        return Completion("", "overflow", tokens, 0) if tokens > room else None
+
+    async def _try(self, request: Request, *, again: bool) -> Completion | Setback:
+        """One try in a slot of the bound. Raises ParkedError where the circuit is open, or opens."""
+        is_probe = await self._circuit.enter()
+        try:
+            epoch = await self._bound.enter(first=again or is_probe)
+            began, outcome = time.monotonic(), None
+            try:
+                if not (is_probe or self._circuit.closed):
+                    raise self._circuit.parked()
+                self.requests += 1
+                outcome = await self._wire.post(request)
+            finally:
+                if outcome is None or isinstance(outcome, Verdict):
+                    self._bound.abandon()
+            self._note(outcome, epoch, time.monotonic() - began)
+            if is_probe and isinstance(outcome, Setback):
+                self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
+                raise self._circuit.parked()
+        finally:
+            if is_probe:
+                self._circuit.end_probe()
+        return outcome if isinstance(outcome, Setback) else self._complete(request, outcome)
+
+    def _note(self, outcome: Answer | Setback | Verdict, epoch: int, seconds: float) -> None:
+        """Tells the bound and the circuit what came of a try."""
+        if isinstance(outcome, Setback):
+            self._bound.leave(epoch, seconds, answered=False, strained=outcome.strained)
+            if not (outcome.later or outcome.final):
+                self._circuit.note_failure(outcome.reason)
+            return
+        if isinstance(outcome, Answer):
+            self._bound.leave(epoch, seconds, answered=True, strained=seconds > SLOW * self.server.deadline_seconds)
+        self._answered += 1
+        self._circuit.note_answer()
+
+    def _complete(self, request: Request, outcome: Answer | Verdict) -> Completion:
+        if isinstance(outcome, Verdict):
+            if outcome.finish_reason == "overflow":
+                return Completion("", "overflow", self.count_tokens(request.messages), 0)
+            return Completion(outcome.reason, "failed", 0, 0)
+        prompt, written = outcome.prompt_tokens, outcome.completion_tokens
+        if prompt is None:
+            prompt = self.count_tokens(request.messages)
+        if written is None:
+            written = estimate_tokens(outcome.text) if self._tokenizer is None else self._tokenizer.count(outcome.text)
+        return Completion(outcome.text, outcome.finish_reason, prompt, written)
+
+    def _choose_delay(self, request: Request, attempt: int, setback: Setback) -> float:
+        """Seconds until the next try: what the server asks for, else twice as long each time, and a little more at random."""
+        doubled = min(FIRST_DELAY_SECONDS * 2 ** (attempt - 1), LONGEST_DELAY_SECONDS)
+        base = doubled if setback.retry_after is None else max(setback.retry_after, FIRST_DELAY_SECONDS)
+        return base * (1 + JITTER * random.Random(request.seed + attempt).random())
+
+    def _give_up(self, request: Request, setback: Setback, attempt: int, answered_before: int) -> Completion:
+        if self._answered > answered_before or (setback.final and self._answered):
+            return Completion(f"{setback.reason} (tried {attempt} time{'' if attempt == 1 else 's'})", "failed", 0, 0)
+        if setback.final:
+            raise FactoryError(
+                f"server {self.server.base_url}, model {self.name}, refuses what it is asked ({request.subject or 'the first request'}): "
+                f"{setback.reason}. Mend generation.teacher in the line, or the flow's prompt."
+            )
+        self._circuit.open(setback.reason, setback.retry_after or 0.0)
+        raise self._circuit.parked()

@@ -1,0 +1,51 @@
+"""Prompts as Jinja templates: sandboxed, strict about what they use, compiled once."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from factory.faults import FactoryError
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+
+
+def render(template: str, variables: Mapping[str, Any], subject: str) -> str:
+    """`template` filled with `variables`; `subject` names it in the FactoryError that a failing template becomes."""
+    try:
+        return str(_compile(template).render(variables))
+    except (TemplateError, TypeError, ValueError) as error:
+        raise FactoryError(f"{subject}: the prompt cannot be written: {error}. Mend the template in the flow's file.") from error
+
+
+@functools.cache
+def find_names(template: str) -> frozenset[str]:
+    """The variables that a template uses. Raises jinja2.TemplateSyntaxError where it is no template."""
+    return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
+
+
+def try_template(template: str, given: Mapping[str, Any]) -> tuple[int, str] | None:
+    """The line in the template (0 where unknown) and what is wrong with it; None where it renders with the made-up values `given`."""
+    try:
+        unknown = sorted(find_names(template) - given.keys())
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], list(given), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"given here: {', '.join(given)}"
+            line = next(n for n, text in enumerate(template.splitlines(), start=1) if unknown[0] in text)
+            return line, f"the prompt uses {unknown[0]!r}, which nothing gives; {hint}"
+        _compile(template).render(given)
+    except TemplateSyntaxError as error:
+        return error.lineno, f"not a template: {error.message}"
+    except (TemplateError, TypeError, ValueError) as error:
+        return 0, f"the prompt cannot be written: {error}"
+    return None
+
+
+@functools.cache
+def _compile(template: str) -> Any:
+    return _ENVIRONMENT.from_string(template)

@@ -1,0 +1,307 @@
+"""Puts a request to a server of chat completions once, and says what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from string import Template
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from factory.faults import FactoryError
+from factory.generation.chat import FinishReason, Request
+from factory.line import ServerSpec
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI
+
+SEEDS = 2**31
+"""Seeds are sent modulo this: some servers hold them in 32 bits."""
+CONNECT_SECONDS = 20.0
+KEEP_OPEN_SECONDS = 4.0
+"""Under the 5 s after which uvicorn, and so vLLM, closes an idle connection: a request on a closing one would be lost."""
+SHOWN_CHARACTERS = 300
+"""Of what a server said, in a reason."""
+HOPELESS = {
+    401: "the key is not accepted",
+    402: "the account has no credit",
+    403: "the key may not use this model",
+    404: "there is no such model or address",
+    405: "the address takes no such requests",
+}
+"""Statuses that no second try mends."""
+TRANSIENT = {408, 409, 425, 429}
+"""Statuses below 500 that a later try may mend."""
+LOAD = {408, 429, 502, 503, 504, 529}
+"""Statuses by which a server, or a gateway before it, says that it is asked too much."""
+
+_TOO_LONG = re.compile(
+    r"context.?(length|window|size)|maximum context|max_model_len|too many (input )?tokens|prompt is too long|exceeds?.{0,40}\btokens\b"
+    r"|tokens.{0,60}must be <=",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Setback:
+    """A try without an answer. `later`: the server asks to come back. `final`: another try would end the same."""
+
+    reason: str
+    strained: bool = False
+    later: bool = False
+    final: bool = False
+    retry_after: float | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+
+
+class _Body(BaseModel):
+    """What is read of a chat completion; other keys are left alone."""
+
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The server will not answer this request, whatever is tried: it is too long ("overflow"), or not wanted ("failed")."""
+
+    finish_reason: Literal["overflow", "failed"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server wrote; tokens are null where it did not count them."""
+
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+class Wire:
+    """The connection to one server. Secrets are read from the environment when it is made, and appear in no text that leaves it."""
+
+    def __init__(self, spec: ServerSpec, model: str) -> None:
+        """Raises FactoryError where an environment variable that the line names is missing or empty."""
+        self.spec = spec
+        self.model = model
+        self._client: AsyncOpenAI | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._refused_schemas: set[str] = set()
+        self._length_key = "max_tokens"
+        names = {name for value in spec.headers.values() for name in Template(value).get_identifiers()}
+        if spec.key_variable:
+            names.add(spec.key_variable)
+        if missing := sorted(name for name in names if not os.environ.get(name)):
+            raise FactoryError(
+                f"server {spec.base_url}, model {model}: the environment has no {', '.join(missing)}; "
+                f"set {'it' if len(missing) == 1 else 'them'} before the run (export {missing[0]}=...), or mend the name in the line."
+            )
+        self._key = os.environ[spec.key_variable] if spec.key_variable else None
+        self._headers = {name: Template(value).substitute(os.environ) for name, value in spec.headers.items()}
+        self._secrets = sorted((os.environ[name] for name in names), key=len, reverse=True)
+
+    async def post(self, request: Request) -> Answer | Setback | Verdict:
+        """One try, over before the deadline. A schema or a key of the length that the server refuses is left out and not sent again.
+
+        Raises FactoryError where the key or the model is wrong, so that no request could be answered.
+        """
+        import aiohttp
+        import httpx2
+        import openai
+
+        try:
+            async with asyncio.timeout(self.spec.deadline_seconds):
+                while True:
+                    body = self._write_body(request)
+                    try:
+                        response = await self._open().post("/chat/completions", cast_to=httpx2.Response, body=body)
+                    except openai.APIStatusError as error:
+                        # Read outside of this block: an error raised here would show the server's own words in its traceback.
+                        response = error.response
+                    if response.is_success:
+                        return self._read_answer(response.content)
+                    if not self._adapt(request, body, response):
+                        return self._read_refusal(response.status_code, response.headers, response.content)
+        except TimeoutError:
+            return Setback(f"no whole answer within {self.spec.deadline_seconds:g} s", strained=True)
+        except (openai.APIConnectionError, aiohttp.ClientError) as error:
+            return Setback(self._clean(f"the connection failed: {_name_cause(error)}"), strained=True)
+
+    async def close(self) -> None:
+        """Closes the connections; a later request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.close()
+
+    def _open(self) -> AsyncOpenAI:
+        """The client, made anew in each event loop: connections belong to the loop that opened them."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            import httpx2
+            from openai import AsyncOpenAI, DefaultAioHttpClient
+
+            timeout = httpx2.Timeout(self.spec.deadline_seconds, connect=min(CONNECT_SECONDS, self.spec.deadline_seconds))
+            limits = httpx2.Limits(
+                max_connections=self.spec.in_flight, max_keepalive_connections=self.spec.in_flight, keepalive_expiry=KEEP_OPEN_SECONDS
+            )
+            # A followed redirect would carry the line's own headers, and the secrets in them, to another server.
+            http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
+            headers = self._headers if self._key else {"Authorization": "Bearer none", **self._headers}
+            self._client = AsyncOpenAI(
+                base_url=self.spec.base_url,
+                api_key=self._key or "none",
+                timeout=timeout,
+                max_retries=0,
+                default_headers=headers,
+                http_client=http,
+            )
+            # The client reads these from the environment, which would tell one company's account to another's server.
+            self._client.organization = self._client.project = None
+            self._loop = loop
+        return self._client
+
+    def _write_body(self, request: Request) -> dict[str, Any]:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self._length_key: sampling.max_new_tokens,
+            "seed": request.seed % SEEDS,
+        }
+        if request.schema is not None and self.spec.structured_output and request.schema not in self._refused_schemas:
+            schema = {"name": "answer", "strict": True, "schema": json.loads(request.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _adapt(self, request: Request, body: Mapping[str, Any], response: httpx2.Response) -> bool:
+        """Whether the request is worth asking again at once in another form, because this one asks for what the server does not have."""
+        said = response.content.decode(errors="replace")
+        if response.status_code not in {400, 422, 501} or _TOO_LONG.search(said):
+            return False
+        if "max_completion_tokens" in said and "max_tokens" in body:
+            self._length_key = "max_completion_tokens"
+            return True
+        if "response_format" in body and request.schema is not None:
+            self._refused_schemas.add(request.schema)
+            return True
+        return False
+
+    def _read_refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Setback | Verdict:
+        said = self._clean(_read_error(content))
+        if status in {400, 413, 422} and (status == 413 or _TOO_LONG.search(said)):
+            return Verdict("overflow", said)
+        if "content_filter" in said or "content_policy" in said:
+            return Verdict("failed", f"{status} {said}")
+        if status in HOPELESS or 300 <= status < 400 or "insufficient_quota" in said:
+            why = HOPELESS.get(status, "the account has no credit" if status == 429 else f"it redirects to {headers.get('location')}")
+            key = f"the key in ${self.spec.key_variable}" if self.spec.key_variable else "no key (name one by key_variable)"
+            raise FactoryError(
+                self._clean(f"server {self.spec.base_url}, model {self.model}, {key}: {why}; it says: {status} {said}. ")
+                + "Mend generation.teacher.server or the key; nothing that was answered is lost."
+            )
+        retry_after = read_retry_after(headers)
+        return Setback(
+            f"{status} {said}",
+            strained=status in LOAD,
+            later=status == 429 or (status == 503 and retry_after is not None),
+            final=status not in TRANSIENT and status < 500,
+            retry_after=retry_after,
+        )
+
+    def _read_answer(self, content: bytes) -> Answer | Setback | Verdict:
+        try:
+            body = _Body.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(step) for step in first["loc"]) or "the body"
+            whole = content.decode(errors="replace")
+            return Setback(self._clean(f"no chat completion: {place}: {first['msg']}; it begins: {whole}"))
+        if not body.choices:
+            return Setback("no chat completion: it holds no choice")
+        choice = body.choices[0]
+        if choice.finish_reason in {"abort", "error"}:
+            return Setback(f"the server broke off the answer: {choice.finish_reason}")
+        if choice.finish_reason == "content_filter":
+            return Verdict("failed", "the server's content filter cut the answer")
+        usage = body.usage
+        return Answer(
+            choice.message.content or choice.message.refusal or "",
+            "length" if choice.finish_reason == "length" else "stop",
+            usage.prompt_tokens if usage else None,
+            usage.completion_tokens if usage else None,
+        )
+
+    def _clean(self, text: str) -> str:
+        """`text` on one line, cut, without any secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        line = " ".join(text.split())
+        return line if len(line) <= SHOWN_CHARACTERS else line[:SHOWN_CHARACTERS] + "…"
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait (RFC 9110, section 10.2.3); null where it does not say, or not so that it can be read.
+
+    A date is compared with the server's own Date, where it sends one, so that a wrong clock here does no harm.
+    """
+    if (milliseconds := headers.get("retry-after-ms", "")).replace(".", "", 1).isdigit():
+        return float(milliseconds) / 1000
+    given = headers.get("retry-after", "").strip()
+    if given.replace(".", "", 1).isdigit():
+        return float(given)
+    until, now = _read_date(given), _read_date(headers.get("date", "")) or datetime.now(UTC)
+    return None if until is None else max(0.0, (until - now).total_seconds())
+
+
+def _read_date(text: str) -> datetime | None:
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _read_error(content: bytes) -> str:
+    """The message of an error body, its code and type included; the text itself where it has another form."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return str(error)
+    parts = [error.get(key) for key in ("message", "detail", "code", "type")]
+    return ", ".join(str(part) for part in parts if part) or json.dumps(error)
+
+
+def _name_cause(error: BaseException) -> str:
+    """What went wrong first: the libraries above wrap it in words of their own, and a refused connection in a time-out."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.seeds import open_counter, read_seeds
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.teacher import LocalTeacher
 from factory.line import Line, load_line
-from factory.problems import WRITERS
 from factory.reward.model import RewardModel
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
-from factory.reward.verifiers import VERIFIERS
-from factory.seeds import collect_documents, collect_examples, read_taxonomy
+from factory.seeds import collect_documents, collect_examples
 from factory.training import compare, evaluate_model, make_problems, summarise, train_phase
 from factory.training.statistics import ALL
 
@@ -28,10 +27,10 @@ ARMS = ("accepted", "unfiltered")
 
 
 def collect_seeds(line: Line) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Seed examples and document chunks of the line's taxonomy."""
-    leaves = read_taxonomy(line.seeds.taxonomy, verifiers=VERIFIERS, problems=WRITERS).leaves.values()
+    """Seed examples and document chunks of the line."""
+    leaves = read_seeds(line).leaves.values()
     examples = pl.concat(collect_examples(leaf, line.seeds.holdout) for leaf in leaves)
-    return examples, pl.concat(collect_documents(leaf, line.seeds.chunk_words) for leaf in leaves)
+    return examples, pl.concat(collect_documents(leaf, line.seeds.chunk_tokens, open_counter(line.generation.teacher)) for leaf in leaves)
 
 
 def make_verdicts(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, work: Path) -> pl.DataFrame:

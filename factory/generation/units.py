@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.records import digest
+from factory.records import digest, take_examples
 
 Row = Mapping[str, Any]
 Item = TypeVar("Item")
@@ -53,12 +53,12 @@ class Unit:
 
 
 def select_examples(leaf: str, seeds: pl.DataFrame) -> list[Row]:
-    """The leaf's examples that a teacher may see. Raises FactoryError where there is none."""
-    shown = seeds.filter((pl.col("leaf") == leaf) & (pl.col("split") == "seed"))
+    """The leaf's examples that a teacher may see; topics are none. Raises FactoryError where there is none."""
+    shown = take_examples(seeds).filter((pl.col("leaf") == leaf) & (pl.col("split") == "seed"))
     if shown.is_empty():
         raise FactoryError(
             f"leaf {leaf}: none of its {seeds.height} examples is in the seed split, so the teacher can be shown nothing. "
-            "Add examples to its qna.yaml, or lower seeds.holdout in the line."
+            "Add examples, or lower seeds.holdout in the line."
         )
     return [*shown.iter_rows(named=True)]
 

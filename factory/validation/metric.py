@@ -10,7 +10,7 @@ from typing import Literal
 
 import polars as pl
 
-from factory.records import DOCUMENT, METRIC, VERDICT, empty
+from factory.records import DOCUMENT, METRIC, VERDICT, empty, take_examples
 from factory.validation.distances import Comparison, compare_lengths, compare_vocabulary
 from factory.validation.intervals import CONFIDENCE, wilson
 from factory.validation.text import shape_numbers, words
@@ -74,14 +74,19 @@ class Evidence:
         return _with_words(self.accepted.select("record_id", "leaf", "instruction", "response"))
 
     @cached_property
+    def examples(self) -> pl.DataFrame:
+        """The seeds that are examples. A topic counts where leaves and their attributes are compared, and not where texts are."""
+        return take_examples(self.seeds)
+
+    @cached_property
     def real(self) -> pl.DataFrame:
         """Texts of all seed examples, both splits, with the columns of `synthetic`."""
-        return _with_words(self.seeds.select("record_id", "leaf", instruction="question", response="answer"))
+        return _with_words(self.examples.select("record_id", "leaf", instruction="question", response="answer"))
 
     @cached_property
     def shared_leaves(self) -> list[str]:
-        """Leaves that have both accepted records and seeds."""
-        return sorted(set(self.accepted["leaf"]) & set(self.seeds["leaf"]))
+        """Leaves that have both accepted records and seed examples."""
+        return sorted(set(self.accepted["leaf"]) & set(self.examples["leaf"]))
 
     @cached_property
     def instruction_lengths(self) -> Comparison:

@@ -44,7 +44,7 @@ def version_of(line: MadeUpLine, **models: str) -> str:
 
 
 def in_other_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = os.environ | {"PYTHONPATH": str(HERE)} | environment
+    settings = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])} | environment
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=settings, cwd=HERE, check=False)
 
 

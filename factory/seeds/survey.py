@@ -260,4 +260,6 @@ def _stamp(leaf: Leaf) -> Leaf:
 
 
 def _write(value: object) -> str:
-    return ", ".join(f"{name}={said}" for name, said in value) or "nothing" if isinstance(value, tuple) else repr(value)
+    if isinstance(value, tuple):
+        return ", ".join(f"{name}={said}" for name, said in value) or "nothing"
+    return "nothing" if value is None else repr(value)

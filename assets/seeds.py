@@ -99,17 +99,16 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
     return [seed_examples, seed_documents]
 
 
-@cache
 def open_counter(teacher: TeacherSpec) -> Callable[[str], int]:
     """Counts tokens of a text as the teacher does, its tokenizer opened when first asked."""
+    return lambda text: len(_open_tokenizer(teacher.model, teacher.revision).tokenize(text))
 
-    @cache
-    def tokenizer() -> Any:
-        from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(resolve_model(teacher.model), revision=teacher.revision)
+@cache
+def _open_tokenizer(model: str, revision: str | None) -> Any:
+    from transformers import AutoTokenizer
 
-    return lambda text: len(tokenizer().tokenize(text))
+    return AutoTokenizer.from_pretrained(resolve_model(model), revision=revision)
 
 
 def _list_documents(leaf: Leaf) -> list[list[str]]:

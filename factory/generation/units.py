@@ -56,8 +56,9 @@ def select_examples(leaf: str, seeds: pl.DataFrame) -> list[Row]:
     """The leaf's examples that a teacher may see; topics are none. Raises FactoryError where there is none."""
     shown = take_examples(seeds).filter((pl.col("leaf") == leaf) & (pl.col("split") == "seed"))
     if shown.is_empty():
+        examples = take_examples(seeds).filter(pl.col("leaf") == leaf).height
         raise FactoryError(
-            f"leaf {leaf}: none of its {seeds.height} examples is in the seed split, so the teacher can be shown nothing. "
+            f"leaf {leaf}: none of its {examples} examples is in the seed split, so the teacher can be shown nothing. "
             "Add examples, or lower seeds.holdout in the line."
         )
     return [*shown.iter_rows(named=True)]

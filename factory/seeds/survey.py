@@ -78,8 +78,9 @@ class _Surveyor:
     def take_taxonomy(self, root: Path) -> None:
         taxonomy = read_taxonomy(root, self._known.verifiers, self._known.problems)
         self._notices += taxonomy.notices
-        for fault in taxonomy.faults:
-            self._blame([fault], [taxonomy.leaf_of(fault)])
+        self._faults += taxonomy.faults
+        for path, faults in taxonomy.broken.items():
+            self._left_out[path] += map(str, faults)
         for path, leaf in taxonomy.leaves.items():
             if self._admit(leaf.licence, f"leaf {path}", path):
                 self._leaves[path] = leaf

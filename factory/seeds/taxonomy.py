@@ -26,16 +26,16 @@ BACKUP = re.compile(r"~$|\.(bak|orig|rej|swp|tmp)$")
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """What was read below `root`: sound leaves by path, in order; all that is wrong; what is worth knowing."""
+    """What was read below `root`: sound leaves by path, in order; all that is wrong; what is worth knowing.
+
+    `broken` gives the faults of each folder that is no leaf because of them.
+    """
 
     root: Path
     leaves: Mapping[str, Leaf]
     faults: tuple[Fault, ...]
     notices: tuple[str, ...]
-
-    def leaf_of(self, fault: Fault) -> str:
-        """The path of the leaf that a fault is in."""
-        return PurePosixPath(os.path.relpath(fault.file, self.root)).parent.as_posix()
+    broken: Mapping[str, tuple[Fault, ...]]
 
 
 def read_taxonomy(root: Path, verifiers: Collection[str] | None = None, problems: Collection[str] | None = None) -> Taxonomy:
@@ -46,19 +46,25 @@ def read_taxonomy(root: Path, verifiers: Collection[str] | None = None, problems
     """
     if not root.is_dir():
         raise FactoryError(f"no taxonomy folder {root}: give the folder that holds {KIND_FOLDERS}")
-    faults: list[Fault] = []
+    strays: list[Fault] = []
     notices: list[str] = []
     leaves: dict[str, Leaf] = {}
-    known = Known(verifiers, problems)
-    for folder in _find_leaves(root, faults):
-        reader = _LeafReader(root, folder, known)
+    broken: dict[str, list[Fault]] = {}
+    for folder in _find_leaves(root, strays):
+        reader = _LeafReader(root, folder, Known(verifiers, problems))
         if leaf := reader.read():
             leaves[leaf.path] = leaf
-        faults += reader.faults
+        else:
+            broken[reader.path] = reader.faults
         notices += reader.notices
+    faults = [*strays, *(fault for found in broken.values() for fault in found)]
+    for stray in strays:
+        if (place := PurePosixPath(os.path.relpath(stray.file, root)).parent.as_posix()) not in leaves:
+            broken.setdefault(place, []).append(stray)
     if not leaves and not faults:
         raise FactoryError(f"no leaf in the taxonomy folder {root}: a leaf is a folder below {KIND_FOLDERS} that holds a {LEAF_FILE}")
-    return Taxonomy(root, dict(sorted(leaves.items())), tuple(sorted(faults)), tuple(sorted(notices)))
+    told = {path: tuple(found) for path, found in sorted(broken.items())}
+    return Taxonomy(root, dict(sorted(leaves.items())), tuple(sorted(faults)), tuple(sorted(notices)), told)
 
 
 def _find_leaves(root: Path, faults: list[Fault]) -> Iterator[Path]:
@@ -107,8 +113,8 @@ class _LeafReader:
         self.faults: list[Fault] = []
         self.notices: list[str] = []
         self._folder, self._known = folder, known
-        self._path = folder.relative_to(root).as_posix()
-        self._kind = KINDS[PurePosixPath(self._path).parts[0]]
+        self.path = folder.relative_to(root).as_posix()
+        self._kind = KINDS[PurePosixPath(self.path).parts[0]]
 
     def read(self) -> Leaf | None:
         """The leaf; null where it has a fault."""
@@ -126,7 +132,7 @@ class _LeafReader:
         licence = self._read_licence(attribution)
         extension = content.factory
         return Leaf(
-            path=self._path,
+            path=self.path,
             language=extension.language,
             description=f"{content.domain}: {content.document_outline}"
             if isinstance(content, Knowledge)
@@ -139,17 +145,17 @@ class _LeafReader:
             turns=extension.turns,
             examples=self._list_examples(source, licence),
             documents=tuple(
-                Document(f"{self._path}/{file.relative_to(self._folder).as_posix()}", mark, licence, extension.language, file.read_bytes)
+                Document(f"{self.path}/{file.relative_to(self._folder).as_posix()}", mark, licence, extension.language, file.read_bytes)
                 for file, mark in zip(files, marks, strict=True)
             ),
             remote=None if files else _find_remote(content),
-            digest=digest([self._path, source.text, attribution]),
+            digest=digest([self.path, source.text, attribution]),
         )
 
     def _list_examples(self, source: YamlSource, licence: str) -> tuple[Example, ...]:
         again = list(list_duplicates(source, self._kind))  # of version 1 only: in later versions they are faults
         self.notices += [
-            f"{self._path}: the example on line {source.locate(entry.path)[0]} repeats that on line {line} and counts once"
+            f"{self.path}: the example on line {source.locate(entry.path)[0]} repeats that on line {line} and counts once"
             for entry, line in again
         ]
         repeated = {entry.path for entry, _ in again}
@@ -158,7 +164,7 @@ class _LeafReader:
                 entry.question.strip(),
                 entry.answer.strip(),
                 None if entry.context is None else entry.context.strip(),
-                f"{self._path}/{LEAF_FILE}:{source.locate(entry.path)[0]}",
+                f"{self.path}/{LEAF_FILE}:{source.locate(entry.path)[0]}",
                 licence,
             )
             for entry in list_entries(source.data, self._kind)
@@ -215,11 +221,11 @@ class _LeafReader:
     def _read_attribution(self) -> str | None:
         file = self._folder / LICENCE_FILE
         if not file.is_file():
-            self.notices.append(f"{self._path}: no {LICENCE_FILE}, so its licence is unknown")
+            self.notices.append(f"{self.path}: no {LICENCE_FILE}, so its licence is unknown")
             return None
         text = read_text(file, str(file))
         if isinstance(text, Fault):
-            self.notices.append(f"{self._path}: {text}; its licence is unknown")
+            self.notices.append(f"{self.path}: {text}; its licence is unknown")
             return None
         return text
 
@@ -227,7 +233,7 @@ class _LeafReader:
         if attribution is None:
             return UNKNOWN
         licence, unread = read_licence(attribution)
-        self.notices += [f"{self._path}: {LICENCE_FILE}: {problem}, so the leaf's licence is unknown" for problem in unread]
+        self.notices += [f"{self.path}: {LICENCE_FILE}: {problem}, so the leaf's licence is unknown" for problem in unread]
         return licence
 
 

@@ -18,6 +18,7 @@ from factory.faults import FactoryError
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.teacher import Completion, LocalTeacher, Request
+from factory.generation.units import select_examples
 from factory.line import GenerationSpec, Sampling
 from factory.records import CANDIDATE, digest
 
@@ -357,3 +358,11 @@ def test_a_killed_run_goes_on_to_the_same_frame(
     assert_frame_equal(resumed, whole)
     assert resumed.write_ndjson() == whole.write_ndjson()
     assert teacher.asked == unbroken[fatal - 1 :]
+
+
+def test_a_topic_is_never_shown_as_an_example(make_seeds: MakeFrame) -> None:
+    topics = make_seeds(("words",), answer=None, kind="topic")
+    shown = select_examples(LEAF, pl.concat([make_seeds(), topics]))
+    assert [row["question"] for row in shown] == make_seeds()["question"].to_list()
+    with pytest.raises(FactoryError, match="none of its 0 examples is in the seed split"):
+        select_examples(LEAF, topics)

@@ -155,3 +155,8 @@ def test_order_inside_a_leaf_is_all_that_decides_which_copy_stays() -> None:
     mixed = sorted(rows, key=lambda row: (row["record_id"][1:], row["leaf"]))
     first, second = (decide_verdicts(scored(*order), empty(SEED), SPEC).sort("record_id") for order in (rows, mixed))
     assert first.equals(second)
+
+
+def test_a_topic_is_nothing_to_copy() -> None:
+    people = seeds({"question": "Say hello.", "answer": None, "kind": "topic"}, {"question": "Say goodbye."})
+    assert reasons(scored({}, {"instruction": "Say goodbye."}), people) == [("accepted", None), ("seed_copy", "s1")]

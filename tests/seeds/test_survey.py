@@ -247,3 +247,17 @@ def test_the_side_of_an_example_is_the_same_in_whatever_source_it_stands(tmp_pat
     other = survey(tmp_path, examples=[{"leaf": COLOURS, "file": write_pairs(tmp_path, *rows)}], holdout=0.5).leaves[COLOURS]
     columns = ["record_id", "split"]
     assert collect_examples(leaf, 0.5).select(columns).equals(collect_examples(other, 0.5).select(columns))
+
+
+def test_a_stray_file_beside_a_leaf_is_a_fault_that_spares_the_leaf(tmp_path: Path) -> None:
+    write_leaf(tmp_path / "tree", COLOURS, SKILL, qna__yml=SKILL)
+    found = survey(tmp_path)
+    assert list(found.leaves) == [COLOURS] and found.left_out == {} and len(found.faults) == 1
+
+
+def test_a_bad_document_deep_in_a_leaf_keeps_the_leaf_out(tmp_path: Path) -> None:
+    folder = write_leaf(tmp_path / "tree", ANIMALS, KNOWLEDGE_HEAD + "factory: {documents: ['**/*.md']}\n" + KNOWLEDGE_EXAMPLES)
+    (folder / "more/deep").mkdir(parents=True)
+    (folder / "more/deep/a.md").write_bytes(b"\xff")
+    found = survey(tmp_path, topics=[{"leaf": ANIMALS, "topics": ["cats"]}])
+    assert found.leaves == {} and "deep/a.md:1:1: not UTF-8" in found.left_out[ANIMALS][0]

@@ -28,7 +28,8 @@ STEP = re.compile(r"(?!\.)[\w.-]+")
 """One step of a leaf's path."""
 REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
 """How a URL, or git's own `user@host:path`, begins."""
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@|(?<=https://)[^/@\s]+@|(?<=http://)[^/@\s]+@", re.IGNORECASE)
+"""User and password in a URL, or a token alone; of ssh a user alone is none."""
 GIT_HOSTS = re.compile(r"\.git/?$|^git@|://(www\.)?(github|gitlab|codeberg|bitbucket)\.", re.IGNORECASE)
 
 

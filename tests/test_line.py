@@ -140,8 +140,9 @@ def test_a_broken_line_names_place_and_remedy(tmp_path: Path, text: str, line: i
     assert {fault.file for fault in caught.value.faults} == {str(tmp_path / "demo.yaml")}
 
 
-def test_a_password_in_a_source_is_refused_and_never_repeated(tmp_path: Path) -> None:
-    text = HEAD + "  documents: [{leaf: knowledge/a, source: 'https://me:canary@example.org/a.git', commit: abcdef1, patterns: ['*']}]\n"
+@pytest.mark.parametrize("secret", ["me:canary", "canary"])
+def test_a_password_in_a_source_is_refused_and_never_repeated(tmp_path: Path, secret: str) -> None:
+    text = HEAD + f"  documents: [{{leaf: knowledge/a, source: 'https://{secret}@example.org/a.git', commit: abcdef1, patterns: ['*']}}]\n"
     with pytest.raises(InputFaults, match=r"demo\.yaml:4:43: seeds\.documents\[0\]\.source: holds a password") as caught:
         load(tmp_path, text)
     assert "canary" not in str(caught.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -91,14 +91,20 @@ def _divide_sentence(sentence: str, most: int, count: CountTokens, joint: str) -
 def _fill(text: str, cuts: Sequence[int], most: int, count: CountTokens) -> list[Piece]:
     """`text` cut at as few of `cuts` as leave each part at most `most` tokens, where there is a cut that does."""
     places = sorted({*(cut for cut in cuts if 0 < cut < len(text)), len(text)})
-    chosen, start = [], 0
+    chosen, start, first = [], 0, 0
     while start < len(text):
-        first = bisect_right(places, start)
-        fits = bisect_right(range(first, len(places)), False, key=lambda place: count(text[start : places[place]].rstrip()) > most)
-        last = max(first, first + fits - 1)
-        while last > first and count(text[start : places[last]].rstrip()) > most:
+
+        def too_long(place: int, start: int = start) -> bool:
+            return count(text[start : places[place]].rstrip()) > most
+
+        span = 1  # doubled until it is too long, so that no count reads far beyond a chunk
+        while first + span < len(places) and not too_long(first + span):
+            span *= 2
+        within = range(first, min(first + span, len(places) - 1) + 1)
+        last = max(first, first + bisect_left(within, True, key=too_long) - 1)
+        while last > first and too_long(last):  # a tokenizer may count a longer text shorter
             last -= 1
-        start = places[last]
+        start, first = places[last], last + 1
         chosen.append(start)
     return list(_cut(text, chosen))
 

@@ -141,7 +141,9 @@ def test_a_missing_commit_repository_or_git_is_told(repository: Path, tmp_path: 
 
 
 def test_a_password_in_a_url_is_never_told(tmp_path: Path) -> None:
-    assert hide_credentials("https://me:canary@example.org/a.git") == "https://example.org/a.git"
+    for secret in ("me:canary", "canary", ":canary"):
+        assert hide_credentials(f"https://{secret}@example.org/a.git") == "https://example.org/a.git"
+    assert hide_credentials("ssh://git@example.org/a.git") == "ssh://git@example.org/a.git"
     url = "https://me:canary@127.0.0.1:9/a.git"  # the discard port: refused at once
     with pytest.raises(FactoryError) as caught:
         Repository(url, tmp_path).fetch("0" * 40)

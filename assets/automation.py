@@ -1,10 +1,10 @@
-"""What runs by itself once switched on: a sensor that keeps the leaves in step with the taxonomy, and the nightly schedule."""
+"""What runs by itself once switched on: a sensor that keeps the leaves in step with their sources, and the nightly schedule."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.layout import leaves_name
-from assets.seeds import read_seeds, survey_taxonomy, sync_leaves
+from assets.seeds import read_seeds, sync_leaves
 from factory.faults import FactoryError
 from factory.line import Line
 from resources.lock import LINE_TAG
@@ -40,18 +40,19 @@ def _build_sensor(line: Line) -> dg.SensorDefinition:
         job_name=line.name,
         minimum_interval_seconds=SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Keeps the partitions in step with the taxonomy: new and mended leaves come in, broken and removed ones go.",
+        description="Keeps the partitions in step with the seeds: new and mended leaves come in, broken, refused and removed ones go. "
+        "Fetches no repository: a leaf whose documents were never fetched comes in with the next run.",
     )
     def leaves(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            survey = survey_taxonomy(line, read_seeds(line))
+            survey = read_seeds(line, fetch=False)
         except FactoryError as error:
             return dg.SkipReason(str(error))
         known = context.instance.get_dynamic_partitions(name)
         new = [leaf for leaf in survey.leaves if leaf not in known]
         gone = sorted(set(known) - set(survey.leaves))
-        for fault in survey.faults:
-            context.log.warning(fault)
+        for reason in survey.reasons:
+            context.log.warning(reason)
         if not new and not gone:
             return dg.SkipReason(f"{len(known)} leaves, nothing new{f'; {len(survey.faults)} faults' if survey.faults else ''}")
         partitions = dg.DynamicPartitionsDefinition(name=name)
@@ -79,7 +80,7 @@ def _build_schedule(line: Line) -> dg.ScheduleDefinition:
             return dg.SkipReason(str(error))
         leaves = context.instance.get_dynamic_partitions(leaves_name(line))
         if not leaves:
-            return dg.SkipReason(f"no leaf can be made: {'; '.join(survey.faults)}")
+            return dg.SkipReason(f"no leaf can be made: {'; '.join(survey.reasons)}")
         return dg.RunRequest(tags=range_tags(list(leaves)))
 
     return nightly

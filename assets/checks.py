@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from factory.records import CANDIDATE, SEED, VERDICT
+from factory.records import CANDIDATE, SEED, TOPIC, VERDICT
 
+NO_TOPIC = {"row_condition": f'kind != "{TOPIC}"', "condition_parser": "pandas"}
 KINDS = ["compositional", "foundational", "knowledge"]
 
 
@@ -56,9 +57,10 @@ KEPT = (
 SUITES: dict[str, tuple[Rule, ...]] = {
     "seed_examples": (
         _columns(SEED),
-        *_present("record_id", "leaf", "kind", "language", "question", "answer", "split", "source", "depth"),
+        *_present("record_id", "leaf", "kind", "language", "question", "split", "source", "depth"),
+        Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": "answer"} | NO_TOPIC),
         _unique("record_id"),
-        _one_of("kind", KINDS),
+        _one_of("kind", [*KINDS, TOPIC]),
         _one_of("split", ["seed", "holdout"]),
         _between("depth", 0, 0),
     ),

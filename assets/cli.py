@@ -75,13 +75,13 @@ def status(line: LineName = DEFAULT_LINE) -> None:
     """Show what a line has stored, when it was made, and its last runs."""
     from assets.console import OUT
     from assets.run import open_line
-    from assets.seeds import read_seeds, survey_taxonomy
+    from assets.seeds import read_seeds
     from assets.story import draw_status
     from resources.home import find_home, prepare_stores
 
     opened = open_line(line)
     prepare_stores(find_home())
-    for part in draw_status(find_home(), opened, survey_taxonomy(opened, read_seeds(opened))):
+    for part in draw_status(find_home(), opened, read_seeds(opened, fetch=False)):
         OUT.print(part, highlight=False)
 
 
@@ -99,22 +99,28 @@ def trace(record_id: Annotated[str, typer.Argument(metavar="RECORD_ID", help="A 
 
 @app.command(epilog=EXIT_CODES)
 def lint(
-    taxonomy: Annotated[
-        Path | None, typer.Argument(metavar="[TAXONOMY]", help="Folder of a taxonomy; else that of the bundled line.")
-    ] = None,
+    seeds: Annotated[
+        str, typer.Argument(metavar="[TAXONOMY|LINE]", help="Folder of a taxonomy, or a line (name or YAML file) with all its seeds.")
+    ] = DEFAULT_LINE,
 ) -> None:
-    """Name every fault of a taxonomy, with file and line; ends with the number of leaves and of faults."""
+    """Name every fault of a taxonomy, or of all seeds of a line, with file and line; ends with the number of leaves and of faults."""
     from assets.console import OUT
     from assets.run import open_line
+    from assets.seeds import read_seeds
     from factory.problems import WRITERS
     from factory.reward.verifiers import VERIFIERS
     from factory.seeds.taxonomy import read_taxonomy
 
-    read = read_taxonomy(taxonomy or open_line(DEFAULT_LINE).seeds.taxonomy, verifiers=VERIFIERS, problems=WRITERS)
-    for said in (*read.notices, *map(str, read.faults)):
-        OUT.print(said, markup=False, highlight=False, soft_wrap=True)
-    OUT.print(f"{len(read.leaves)} leaves, {len(read.faults)} faults", highlight=False)
-    raise typer.Exit(FAILED if read.faults else OK)
+    if Path(seeds).is_dir():
+        taxonomy = read_taxonomy(Path(seeds), verifiers=VERIFIERS, problems=WRITERS)
+        leaves, faults, said = taxonomy.leaves, taxonomy.faults, taxonomy.notices
+    else:
+        survey = read_seeds(open_line(seeds))
+        leaves, faults, said = survey.leaves, survey.faults, (*survey.notices, *survey.refusals)
+    for told in (*said, *map(str, faults)):
+        OUT.print(told, markup=False, highlight=False, soft_wrap=True)
+    OUT.print(f"{len(leaves)} leaves, {len(faults)} faults", highlight=False)
+    raise typer.Exit(FAILED if faults else OK)
 
 
 @app.command(epilog=EXIT_CODES)

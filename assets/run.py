@@ -16,10 +16,11 @@ from assets.console import ERR, ConsoleProgress
 from assets.definitions import build_definitions, build_resources, lines_folder
 from assets.layout import asset_key, leaves_name
 from assets.leaves import STOPPED
-from assets.seeds import Survey, sync_leaves
+from assets.seeds import sync_leaves
 from factory.faults import FactoryError
 from factory.line import Line, load_line
 from factory.records import METRIC, empty
+from factory.seeds.survey import Survey
 from resources.home import Home, open_instance, prepare_stores
 from resources.lock import LINE_TAG, hold_line
 
@@ -105,9 +106,9 @@ def run_line(
         survey = sync_leaves(instance, line)
         known = list(instance.get_dynamic_partitions(leaves_name(line)))
         if not known:
-            raise FactoryError("No leaf of the taxonomy can be made:\n" + "\n".join(f"  {fault}" for fault in survey.faults))
-        for fault in survey.faults:
-            ERR.print(f"left out: {fault}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            raise FactoryError("No leaf can be made:\n" + "\n".join(f"  {reason}" for reason in survey.reasons))
+        for reason in survey.reasons:
+            ERR.print(f"left out: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         job = build_definitions([line], build_resources(home, ConsoleProgress())).resolve_job_def(line.name)
         run_ids = []
         for part in _plan(line, known, _choose(known, leaves, survey)):
@@ -148,8 +149,8 @@ def _choose(known: Sequence[str], asked: Sequence[str], survey: Survey) -> list[
     for leaf in asked:
         if leaf in known:
             continue
-        if broken := [fault for fault in survey.faults if f"{leaf}/" in fault]:
-            raise FactoryError(f"Leaf {leaf} is broken: {'; '.join(broken)}")
+        if leaf in survey.left_out:
+            raise FactoryError(f"Leaf {leaf} is left out: {'; '.join(survey.left_out[leaf])}")
         near = difflib.get_close_matches(leaf, known, n=1)
         raise FactoryError(f"There is no leaf {leaf!r}.{f' Did you mean {near[0]!r}?' if near else ''} `factory status` lists them.")
     return [leaf for leaf in known if leaf in asked]

@@ -1,6 +1,6 @@
-"""Seeds: the human-made examples and documents of each leaf, and the leaves themselves."""
+"""Seeds: the human-made examples, topics and documents of each leaf, and the leaves themselves."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -11,52 +11,37 @@ from assets.layout import Outcome, Remake, asset_key, leaves_name, line_asset
 from assets.leaves import make_leaves
 from assets.pages import show_floats, show_table
 from factory.faults import FactoryError
+from factory.generation.chat import Message
+from factory.generation.models import Teacher
+from factory.generation.plan import list_teachers
 from factory.line import Line
-from factory.records import DOCUMENT, SEED
+from factory.records import DOCUMENT, SEED, take_examples
 from factory.seeds.documents import collect_documents
 from factory.seeds.examples import collect_examples
-from factory.seeds.taxonomy import Leaf, Taxonomy, read_taxonomy
+from factory.seeds.layout import Known
+from factory.seeds.leaf import Leaf
+from factory.seeds.survey import Survey, survey_seeds
+from resources.home import find_home
 from resources.keeper import Keeper, take_fingerprint
+from resources.models import Models
 
-VALID = "taxonomy_valid"
-
-
-@dataclass(frozen=True)
-class Survey:
-    """The state of a line's taxonomy: the leaves that can be made, every fault, and what is worth knowing."""
-
-    leaves: tuple[str, ...]
-    faults: tuple[str, ...]
-    notices: tuple[str, ...]
+VALID = "seeds_valid"
 
 
-def read_seeds(line: Line) -> Taxonomy:
-    """The line's taxonomy as it is now, the names of verifiers and problem writers checked too."""
+def read_seeds(line: Line, *, fetch: bool = True) -> Survey:
+    """The line's seeds as they are now, the names of verifiers and problem writers checked too; `fetch` allows fetching documents."""
     from factory.problems import WRITERS
     from factory.reward.verifiers import VERIFIERS
 
-    return read_taxonomy(line.seeds.taxonomy, verifiers=VERIFIERS, problems=WRITERS)
-
-
-def survey_taxonomy(line: Line, taxonomy: Taxonomy) -> Survey:
-    """Which leaves can be made. One with a fault, or with nothing to show to a teacher, is left out and named."""
-    leaves, faults = [], [str(fault) for fault in taxonomy.faults]
-    for path, leaf in taxonomy.leaves.items():
-        try:
-            collect_examples(leaf, line.seeds.holdout)
-        except FactoryError as error:
-            faults.append(str(error))
-        else:
-            leaves.append(path)
-    return Survey(tuple(leaves), tuple(faults), taxonomy.notices)
+    return survey_seeds(line.seeds, find_home().documents, Known(VERIFIERS, WRITERS), fetch=fetch)
 
 
 def sync_leaves(instance: dg.DagsterInstance, line: Line) -> Survey:
-    """Brings the line's partitions in step with its taxonomy: new and mended leaves come in, broken and removed ones go.
+    """Brings the line's partitions in step with its seeds: new and mended leaves come in, broken, refused and removed ones go.
 
     Frames of a leaf that goes stay stored, so that one that comes back unchanged costs nothing.
     """
-    survey = survey_taxonomy(line, read_seeds(line))
+    survey = read_seeds(line)
     name = leaves_name(line)
     known = instance.get_dynamic_partitions(name)
     instance.add_dynamic_partitions(name, [leaf for leaf in survey.leaves if leaf not in known])
@@ -68,44 +53,45 @@ def sync_leaves(instance: dg.DagsterInstance, line: Line) -> Survey:
 def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
     """The assets `seed_examples` and `seed_documents`."""
     examples_key = asset_key(line, "seed_examples")
-    valid = dg.AssetCheckSpec(VALID, asset=examples_key, description="Every leaf of the taxonomy is sound; a broken one is left out.")
+    valid = dg.AssetCheckSpec(VALID, asset=examples_key, description="Every leaf's seeds are sound; a leaf with a fault is left out.")
 
     @line_asset(
         line,
         "seed_examples",
         "seeds",
         SEED,
-        "Human-made examples of each leaf, split for good into `seed` (shown to the teacher) and `holdout` (evaluation only).",
+        "Human-made examples of each leaf, split for good into `seed` (shown to the teacher) and `holdout` (evaluation only); its topics.",
         by_leaf=True,
         check_specs=[*specify_checks(examples_key), valid],
     )
     def seed_examples(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper) -> Outcome:
-        taxonomy = read_seeds(line)
+        survey = read_seeds(line)
         frame = make_leaves(
             context,
             keeper,
-            lambda leaf: take_fingerprint(["seeds"], [_find_leaf(taxonomy, leaf).digest, line.seeds.holdout]),
-            lambda leaf: collect_examples(_find_leaf(taxonomy, leaf), line.seeds.holdout),
+            lambda leaf: take_fingerprint(["seeds"], [_find_leaf(survey, leaf).digest, line.seeds.holdout]),
+            lambda leaf: collect_examples(_find_leaf(survey, leaf), line.seeds.holdout),
             _show_examples,
             refresh=config.refresh,
         )
-        return Outcome(check_results=[*check_frame(examples_key, frame), _check_taxonomy(examples_key, survey_taxonomy(line, taxonomy))])
+        return Outcome(check_results=[*check_frame(examples_key, frame), _check_seeds(examples_key, survey)])
 
     @line_asset(
         line,
         "seed_documents",
         "seeds",
         DOCUMENT,
-        "Documents of the knowledge leaves in chunks that never cross a heading; no rows for a leaf without documents.",
+        "Documents of the leaves in chunks that never cross a heading and fit the teacher; no rows for a leaf without documents.",
         by_leaf=True,
     )
-    def seed_documents(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper) -> Outcome:
-        taxonomy = read_seeds(line)
+    def seed_documents(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models) -> Outcome:
+        survey = read_seeds(line)
+        teacher, most = models.teacher(list_teachers(line.generation)[0]), line.seeds.chunk_tokens
         make_leaves(
             context,
             keeper,
-            lambda leaf: take_fingerprint(["seeds"], [_find_leaf(taxonomy, leaf).digest, line.seeds.chunk_words]),
-            lambda leaf: collect_documents(_find_leaf(taxonomy, leaf), line.seeds.chunk_words),
+            lambda leaf: take_fingerprint(["seeds"], [leaf, _list_documents(_find_leaf(survey, leaf)), most, teacher.identity]),
+            lambda leaf: collect_documents(_find_leaf(survey, leaf), most, partial(count_text, teacher)),
             lambda frame: {"sample": show_table(frame, ["document", "heading", "text"])},
             refresh=config.refresh,
         )
@@ -114,27 +100,40 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
     return [seed_examples, seed_documents]
 
 
-def _find_leaf(taxonomy: Taxonomy, path: str) -> Leaf:
-    if path in taxonomy.leaves:
-        return taxonomy.leaves[path]
-    folder = str(taxonomy.root / path)
-    faults = [str(fault) for fault in taxonomy.faults if fault.file.startswith(folder)]
-    raise FactoryError(f"leaf {path} is not made: {'; '.join(faults) or f'{folder} is no longer a leaf'}")
+def count_text(teacher: Teacher, text: str) -> int:
+    """Tokens of a text inside a prompt to the teacher."""
+    return teacher.count_tokens((Message("user", text),)) - teacher.count_tokens((Message("user", ""),))
 
 
-def _check_taxonomy(key: dg.AssetKey, survey: Survey) -> dg.AssetCheckResult:
-    told = "\n".join(f"- {fault}" for fault in survey.faults)
+def _list_documents(leaf: Leaf) -> list[list[str]]:
+    """What the chunks of a leaf are made from."""
+    return [[document.name, document.mark, document.licence, document.language] for document in leaf.documents]
+
+
+def _find_leaf(survey: Survey, path: str) -> Leaf:
+    if path in survey.leaves:
+        return survey.leaves[path]
+    raise FactoryError(f"leaf {path} is not made: {'; '.join(survey.left_out.get(path, ())) or 'no source of seeds has it any more'}")
+
+
+def _check_seeds(key: dg.AssetKey, survey: Survey) -> dg.AssetCheckResult:
+    """A refusal by licence is what the line asked for, and so no failure; it is listed."""
+    lists = {"faults_list": [*map(str, survey.faults)], "refused_list": survey.refusals, "notices": survey.notices}
+    told = {name: dg.MetadataValue.md("\n".join(f"- {said}" for said in list_)) for name, list_ in lists.items() if list_}
+    counts: dict[str, Any] = {"leaves": len(survey.leaves), "faults": len(survey.faults), "refused": len(survey.refusals)}
     return dg.AssetCheckResult(
         passed=not survey.faults,
         check_name=VALID,
         asset_key=key,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(survey.faults) or "every leaf is sound",
-        metadata={"leaves": len(survey.leaves), "faults": len(survey.faults), **({"list": dg.MetadataValue.md(told)} if told else {})},
+        description="; ".join(survey.reasons) or "every leaf is sound",
+        metadata=counts | told,
     )
 
 
 def _show_examples(frame: pl.DataFrame) -> dict[str, Any]:
-    held_out = frame.filter(pl.col("split") == "holdout").height
+    examples = take_examples(frame)
+    held_out = examples.filter(split="holdout").height
     sample = show_table(frame, ["split", "question", "answer", "source"])
-    return {"sample": sample, **show_floats({"seeds": frame.height - held_out, "holdout": held_out})}
+    counts = {"seeds": examples.height - held_out, "holdout": held_out, "topics": frame.height - examples.height}
+    return {"sample": sample, **show_floats(counts)}

@@ -13,12 +13,13 @@ from rich.table import Table
 from assets.champion import find_champion, student_name
 from assets.layout import asset_key, leaves_name
 from assets.release import CARD
-from assets.seeds import Survey
 from factory.faults import FactoryError
 from factory.line import Line
+from factory.records import take_examples
 from factory.release.manifest import find_releases
 from factory.release.trace import Trace, trace_record
 from factory.reward.funnel import count_funnel, hints
+from factory.seeds.survey import Survey
 from factory.training import summarise
 from factory.training.statistics import ALL
 from factory.validation.gates import failed_gates
@@ -102,8 +103,10 @@ def _align(line: Line, rows: list[tuple[str, str]]) -> Iterator[str]:
 def _tell_data(shelf: Shelf) -> Iterator[tuple[str, str]]:
     seeds, accepted, rejected = shelf.frame("seed_examples"), shelf.frame("accepted"), shelf.frame("rejected")
     if seeds is not None:
-        held = seeds.filter(split="holdout").height
-        yield "seeds", f"{len(shelf.leaves)} leaves, {seeds.height} examples: {seeds.height - held} shown to the teacher, {held} held out"
+        examples = take_examples(seeds)
+        held, topics = examples.filter(split="holdout").height, seeds.height - examples.height
+        told = f"{len(shelf.leaves)} leaves, {examples.height} examples: {examples.height - held} shown to the teacher, {held} held out"
+        yield "seeds", told + (f"; {topics} topics" if topics else "")
     if accepted is None or rejected is None:
         return
     total = accepted.height + rejected.height
@@ -166,8 +169,11 @@ def _percent(row: dict[str, float]) -> str:
 
 def _tell_faults(survey: Survey) -> Iterator[str]:
     if survey.faults:
-        yield f"\n[red]{len(survey.faults)} faults in the taxonomy; their leaves were left out:[/red]"
-        yield from (f"  {escape(fault)}" for fault in survey.faults)
+        yield f"\n[red]{len(survey.faults)} faults in the seeds; their leaves were left out:[/red]"
+        yield from (f"  {escape(str(fault))}" for fault in survey.faults)
+    if survey.refusals:
+        yield f"\n[yellow]{len(survey.refusals)} refused by licence:[/yellow]"
+        yield from (f"  {escape(refusal)}" for refusal in survey.refusals)
 
 
 def _tell_next(shelf: Shelf) -> Iterator[str]:
@@ -195,7 +201,7 @@ def draw_status(home: Home, line: Line, survey: Survey) -> Iterator[Table | str]
     waiting = sorted(set(survey.leaves) ^ set(shelf.leaves))
     if waiting:
         few = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
-        yield f"{len(waiting)} leaves are not in step with the taxonomy ({few}); the next run, or the sensor {leaves_name(line)}, mends it."
+        yield f"{len(waiting)} leaves are not in step with the seeds ({few}); the next run, or the sensor {leaves_name(line)}, mends it."
     yield from _tell_faults(survey)
 
 

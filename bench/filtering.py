@@ -7,20 +7,20 @@ its own candidates, its own draw of unfiltered ones and its own tuning. Run from
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from assets.seeds import count_text, read_seeds
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line, load_line
-from factory.problems import WRITERS
 from factory.reward.model import RewardModel
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
-from factory.reward.verifiers import VERIFIERS
-from factory.seeds import collect_documents, collect_examples, read_taxonomy
+from factory.seeds import collect_documents, collect_examples
 from factory.training import compare, evaluate_model, make_problems, summarise, train_phase
 from factory.training.statistics import ALL
 
@@ -28,10 +28,10 @@ ARMS = ("accepted", "unfiltered")
 
 
 def collect_seeds(line: Line) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Seed examples and document chunks of the line's taxonomy."""
-    leaves = read_taxonomy(line.seeds.taxonomy, verifiers=VERIFIERS, problems=WRITERS).leaves.values()
+    """Seed examples and document chunks of the line."""
+    leaves, count = read_seeds(line).leaves.values(), partial(count_text, LocalTeacher(line.generation.teacher.model))
     examples = pl.concat(collect_examples(leaf, line.seeds.holdout) for leaf in leaves)
-    return examples, pl.concat(collect_documents(leaf, line.seeds.chunk_words) for leaf in leaves)
+    return examples, pl.concat(collect_documents(leaf, line.seeds.chunk_tokens, count) for leaf in leaves)
 
 
 def make_verdicts(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, work: Path) -> pl.DataFrame:

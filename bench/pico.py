@@ -11,7 +11,7 @@ from pathlib import Path
 from factory.generation.chat import Message, Request
 from factory.generation.flows import load_flow, render_prompt
 from factory.generation.local_teacher import LocalTeacher
-from factory.line import Sampling, load_line
+from factory.line import Sampling
 from factory.pico.corpus import Corpus, render_grounded
 from factory.pico.passages import write_passage
 from factory.pico.rated import write_rated
@@ -31,8 +31,7 @@ def ask(model: LocalTeacher, prompts: Sequence[str], sampling: Sampling) -> list
 
 def measure_skills(size: int) -> None:
     """Share of well-formed new tasks and of right answers, by problem writer; "right" is a verifier's word."""
-    line = load_line(Path("lines/bundled.yaml"))
-    verifiers = {leaf.problems: leaf.verifier for leaf in read_taxonomy(line.seeds.taxonomy).leaves.values() if leaf.problems}
+    verifiers = {leaf.problems: leaf.verifier for leaf in read_taxonomy(Path("taxonomy")).leaves.values() if leaf.problems}
     teacher, student = LocalTeacher("pico-teacher"), LocalTeacher("pico-student")
     print("\n| writer | new tasks well formed | teacher, greedy | teacher, temperature 0.7 | student base, greedy |\n|---|---|---|---|---|")
     for name in (writer for writer in WRITERS if verifiers[writer]):

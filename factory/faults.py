@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One thing wrong in one file. `line` and `column` count from 1; `where` is the YAML path, empty for the whole file."""
+    """One thing wrong in one file. `line` and `column` count from 1, and are 0 where a file has no lines; `where` is the YAML path or the
+    row, empty for the whole file."""
 
     file: str
     line: int
@@ -17,7 +18,7 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}"
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{place}: {self.where}: {self.message}" if self.where else f"{place}: {self.message}"
 
 

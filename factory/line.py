@@ -5,51 +5,20 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from factory.faults import Fault, InputFaults
-from factory.line_models import find_missing_models, get_at, locate_models
+from factory.line_models import find_missing_models, locate_models
+from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
+from factory.spec import Name, Share, Spec
 from factory.spec_faults import list_faults
-from factory.yaml_source import YamlSource, examine_yaml
+from factory.yaml_source import examine_yaml
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 """Headers whose value never stands in a line's file."""
-
-
-def _check_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise ValueError("expected at most 40 lower-case letters, digits and underscores, a letter first")
-    return name
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, AfterValidator(_check_name)]
-
-
-class Spec(BaseModel):
-    """A section of a line: immutable, and an unknown key is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_switch(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML's `yes`, `no`, `on` and `off` would pass as the numbers 1 and 0."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("expected a value, not yes or no (true, false, yes, no, on and off mean that); put text in quotes")
-        return value
-
-
-class SeedsSpec(Spec):
-    """Where human-made examples come from."""
-
-    taxonomy: Path = Field(description="Folder of an InstructLab taxonomy; relative to the line's file.")
-    holdout: Share = Field(default=0.3, lt=1, description="Share of each leaf's examples kept from the teacher, for evaluation.")
-    chunk_words: int = Field(default=80, ge=20, description="Most words in one chunk of a document.")
 
 
 class Sampling(Spec):
@@ -202,7 +171,7 @@ class Waiver(Spec):
 class ValidationSpec(Spec):
     """Gates over the reports. `gates` overrides the defaults of factory.validation.gates by '<report>.<metric>'."""
 
-    gates: dict[str, Gate] = {}
+    gates: dict[str, Gate] = Field(default={})
     waivers: tuple[Waiver, ...] = ()
 
 
@@ -287,7 +256,6 @@ class Line(Spec):
 
 FLOW_KEYS = ("freeform_flow", "grounded_flow", "topic_flow", "dialogue_flow")
 """Keys of the generation section that name a flow."""
-TAXONOMY_KEY = ("seeds", "taxonomy")
 
 
 def load_line(file: Path) -> Line:
@@ -300,25 +268,16 @@ def load_line(file: Path) -> Line:
         raise InputFaults(f"line {file}", faults)
     if not isinstance(source.data, dict):
         raise InputFaults(f"line {file}", [Fault(source.name, 1, 1, "", "expected keys and values, such as 'name: my_line'"), *faults])
-    faults = (*faults, *_missing_folder(source, file), *find_missing_models(source, file))
+    faults = (*faults, *find_seed_faults(source, file.parent), *find_missing_models(source, file))
     try:
         line = Line.model_validate(source.data)
     except ValidationError as error:
         raise InputFaults(f"line {file}", [*faults, *list_faults(source, Line, error)]) from None
     if faults:
         raise InputFaults(f"line {file}", faults)
-    taxonomy = (file.parent / line.seeds.taxonomy).resolve()
-    seeds = line.seeds.model_copy(update={"taxonomy": taxonomy})
+    seeds = resolve_seed_paths(line.seeds, file.parent)
     data = line.model_copy(update={"seeds": seeds, "generation": _with_local_flows(line.generation, file)}).model_dump()
     return Line.model_validate(locate_models(data, file))
-
-
-def _missing_folder(source: YamlSource, file: Path) -> list[Fault]:
-    taxonomy = get_at(source.data, TAXONOMY_KEY)
-    if not isinstance(taxonomy, str) or (taxonomy and (file.parent / taxonomy).is_dir()):
-        return []
-    problem = f"no folder {(file.parent / taxonomy).resolve()}" if taxonomy else "is empty"
-    return [source.fault(TAXONOMY_KEY, f"{problem}; give the folder that holds knowledge/ and compositional_skills/")]
 
 
 def _with_local_flows(spec: GenerationSpec, file: Path) -> GenerationSpec:

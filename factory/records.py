@@ -14,29 +14,34 @@ TURNS = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 USAGE = pl.List(pl.Struct({"step": pl.String, "prompt_tokens": pl.Int32, "completion_tokens": pl.Int32, "cost": pl.Float64}))
 JUDGEMENTS = pl.List(pl.Struct({"step": pl.String, "score": pl.Float64}))
 
+TOPIC = "topic"
+"""Kind of a SEED row that is a topic given by hand."""
+
 SEED: dict[str, Any] = {
     "record_id": pl.String,
     "leaf": pl.String,  # "compositional_skills/words/reverse_words"
-    "kind": pl.String,  # "compositional", "foundational" or "knowledge": the first folder of the leaf
+    "kind": pl.String,  # "compositional", "foundational" or "knowledge": the first folder of the leaf; "topic" for a topic
     "language": pl.String,  # BCP 47
-    "question": pl.String,
-    "answer": pl.String,
-    "context": pl.String,  # null for a freeform example
+    "question": pl.String,  # of a topic, the topic
+    "answer": pl.String,  # null for a topic alone
+    "context": pl.String,  # null for a freeform example and for a topic
     "licence": pl.String,  # SPDX
     "groups": GROUPS,  # declared attributes of the people or domain that the leaf speaks of or for
     "verifier": pl.String,  # name in factory.reward.verifiers; null where the leaf has none
     "problems": pl.String,  # name in factory.problems; null where no fresh problems can be written
     "split": pl.String,  # "seed" (may be shown to a teacher) or "holdout" (evaluation only)
-    "source": pl.String,  # "<file>:<line>" inside the taxonomy
+    "tone": pl.String,  # how answers should sound, in words; null for none
+    "turns": pl.Int32,  # user turns of a dialogue; null for the line's default
+    "source": pl.String,  # "<file>:<line>" inside the taxonomy, of a table, or the place in the line's YAML
     "depth": pl.Int32,  # 0: made by people
 }
-"""A human-made example of a leaf."""
+"""A human-made example of a leaf, or a topic given by hand (kind "topic"), always on the seed side."""
 
 DOCUMENT: dict[str, Any] = {
     "record_id": pl.String,
     "leaf": pl.String,
     "language": pl.String,
-    "document": pl.String,  # path inside the taxonomy
+    "document": pl.String,  # path inside the taxonomy, "<repository>@<commit>/<path>", or the path below a folder or URL
     "heading": pl.String,  # headings above the chunk, joined by " > "
     "text": pl.String,
     "licence": pl.String,
@@ -156,6 +161,11 @@ def digest_frame(frame: pl.DataFrame) -> str:
     hasher = hashlib.blake2b(json.dumps(frame.columns).encode(), digest_size=10)
     hasher.update(frame.write_ndjson().encode())
     return hasher.hexdigest()
+
+
+def take_examples(seeds: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a SEED frame that have an answer: examples, and no topics. What compares seeds with records reads these."""
+    return seeds.filter(pl.col("answer").is_not_null())
 
 
 def empty(schema: Mapping[str, Any]) -> pl.DataFrame:

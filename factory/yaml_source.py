@@ -104,6 +104,11 @@ def read_text(file: Path, name: str) -> str | Fault:
         raw = file.read_bytes()
     except OSError as error:
         return Fault(name, 1, 1, "", f"cannot be read: {error.strerror}")
+    return decode_text(raw, name)
+
+
+def decode_text(raw: bytes, name: str) -> str | Fault:
+    """The text that UTF-8 bytes hold, without a byte order mark, or where they are none."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

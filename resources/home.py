@@ -75,6 +75,11 @@ class Home:
         return self.root / "releases"
 
     @property
+    def documents(self) -> Path:
+        """Git repositories that documents were fetched from."""
+        return self.root / "documents"
+
+    @property
     def locks(self) -> Path:
         return self.root / "locks"
 

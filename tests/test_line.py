@@ -69,8 +69,37 @@ BROKEN = [
     (HEAD + "7: 1\n", 4, 1, "7", "a key must be text"),
     (HEAD + "  holdout: 1.5\n", 4, 12, "seeds.holdout", "less than"),
     (HEAD + "  holdout: .nan\n", 4, 12, "seeds.holdout", "finite"),
-    (HEAD + "  chunk_words: many\n", 4, 16, "seeds.chunk_words", "valid integer"),
-    (HEAD + "  chunk_words: 2\n", 4, 16, "seeds.chunk_words", "greater than or equal to 20"),
+    (HEAD + "  chunk_tokens: many\n", 4, 17, "seeds.chunk_tokens", "valid integer"),
+    (HEAD + "  chunk_tokens: 2\n", 4, 17, "seeds.chunk_tokens", "greater than or equal to 20"),
+    (HEAD + "  licence: {}\n", 4, 3, "seeds.licence", "did you mean 'licences'?"),
+    (HEAD + "  licences: {allow: [CC-BY-4]}\n", 4, 22, "seeds.licences.allow[0]", "did you mean CC-BY-4.0?"),
+    (HEAD + "  licences: {allow: [MIT, MIT OR Zlib]}\n", 4, 27, "seeds.licences.allow[1]", "each licence as an entry of its own"),
+    (HEAD + "  examples: [{leaf: knowledge/a, file: none.csv}]\n", 4, 40, "seeds.examples[0].file", "no file "),
+    (HEAD + "  examples: [{leaf: knowledge/a, file: none.xls}]\n", 4, 40, "seeds.examples[0].file", "of no kind that is read (.jsonl"),
+    (HEAD + "  examples: [{leaf: knowledge/a, dataset: ./none}]\n", 4, 43, "seeds.examples[0].dataset", "or a hub id 'owner/name'"),
+    (HEAD + "  examples: [{leaf: knowledge/a}]\n", 4, 14, "seeds.examples[0]", "exactly one of file and dataset"),
+    (HEAD + "  examples: [{dataset: a/b}]\n", 4, 14, "seeds.examples[0]", "give leaf, or under columns the column that names it"),
+    (HEAD + "  examples: [{leaf: knowlege/a, dataset: a/b}]\n", 4, 14, "seeds.examples[0]", "did you mean knowledge/?"),
+    (HEAD + "  examples: [{leaf: knowledge/a, dataset: a/b, colums: {}}]\n", 4, 48, "seeds.examples[0].colums", "did you mean 'columns'?"),
+    (HEAD + "  examples: [{leaf: knowledge/a, dataset: a/b, licence: GPL}]\n", 4, 57, "seeds.examples[0].licence", "no SPDX licence"),
+    (HEAD + "  topics: [{leaf: knowledge/a, topics: []}]\n", 4, 32, "seeds.topics[0].topics", "at least 1 item"),
+    (HEAD + "  topics: [{leaf: knowledge, topics: [sea]}]\n", 4, 19, "seeds.topics[0].leaf", "a leaf lies below"),
+    (HEAD + "  topics: [{leaf: knowledge/../a, topics: [sea]}]\n", 4, 19, "seeds.topics[0].leaf", "the step '..'"),
+    (HEAD + "  topics: [{leaf: knowledge/a, topics: [sea], language: english}]\n", 4, 57, "seeds.topics[0].language", "BCP 47"),
+    (HEAD + "  documents: [{leaf: knowledge/a, source: none, patterns: [a]}]\n", 4, 43, "seeds.documents[0].source", "no folder "),
+    (HEAD + "  documents: [{leaf: knowledge/a, source: tree}]\n", 4, 15, "seeds.documents[0].patterns", "is missing"),
+    (
+        HEAD + "  documents: [{leaf: knowledge/a, source: 'https://github.com/a/b', patterns: [a]}]\n",
+        *(4, 43, "seeds.documents[0].source", "a git repository needs a commit"),
+    ),
+    (
+        HEAD + "  documents: [{leaf: knowledge/a, source: tree, commit: main, patterns: [a]}]\n",
+        *(4, 57, "seeds.documents[0].commit", "a branch or tag may move"),
+    ),
+    (
+        HEAD + "  documents: [{leaf: knowledge/a, source: none, commit: 1234567, patterns: [a]}]\n",
+        *(4, 57, "seeds.documents[0].commit", "expected text, found the number 1234567; put it in quotes"),
+    ),
     (HEAD + "generation:\n  candidates_per_leaf: yes\n", 5, 24, "generation.candidates_per_leaf", "not yes or no"),
     (HEAD + "generation: 5\n", 4, 13, "generation", "expected keys and values, found the number 5"),
     (HEAD + "training:\n  phases: sft\n", 5, 11, "training.phases", "expected a list, found 'sft'"),
@@ -88,7 +117,7 @@ BROKEN = [
     (HEAD.replace("demo", "my demo"), 1, 7, "name", "lower-case letters"),
     (HEAD.replace("name: demo\n", ""), 1, 1, "name", "is missing"),
     ("name: demo\n", 1, 1, "seeds", "is missing"),
-    ("name: demo\nseeds: {}\n", 2, 1, "seeds.taxonomy", "is missing"),
+    ("name: demo\nseeds: {}\n", 2, 1, "seeds", "give at least one of taxonomy, examples and topics"),
     (HEAD.replace("tree", "forest"), 3, 13, "seeds.taxonomy", "/forest; give the folder that holds knowledge/"),
     (HEAD.replace("tree", "''"), 3, 13, "seeds.taxonomy", "is empty; give the folder"),
     (HEAD + "generation: {teacher: {model: pico-teecher}}\n", 4, 31, "generation.teacher.model", "did you mean 'pico-teacher'?"),
@@ -110,6 +139,29 @@ def test_a_broken_line_names_place_and_remedy(tmp_path: Path, text: str, line: i
     assert found, str(caught.value)
     assert (found[0].line, found[0].column) == (line, column)
     assert {fault.file for fault in caught.value.faults} == {str(tmp_path / "demo.yaml")}
+
+
+@pytest.mark.parametrize("secret", ["me:canary", "canary"])
+def test_a_password_in_a_source_is_refused_and_never_repeated(tmp_path: Path, secret: str) -> None:
+    text = HEAD + f"  documents: [{{leaf: knowledge/a, source: 'https://{secret}@example.org/a.git', commit: abcdef1, patterns: ['*']}}]\n"
+    with pytest.raises(InputFaults, match=r"demo\.yaml:4:43: seeds\.documents\[0\]\.source: holds a password") as caught:
+        load(tmp_path, text)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_line_without_a_taxonomy_has_other_seeds(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("question,answer\na,b\n")
+    (tmp_path / "texts").mkdir()
+    text = (
+        "name: demo\nseeds:\n  examples: [{leaf: foundational_skills/a, file: pairs.csv, licence: apache-2.0}]\n"
+        "  topics: [{leaf: knowledge/sea, topics: [whales, '鲸鱼']}]\n"
+        "  documents: [{leaf: knowledge/sea, source: texts, patterns: ['*.md']}]\n  licences: {allow: [Apache-2.0, unknown]}\n"
+    )
+    seeds = load(tmp_path, text, tree=False).seeds
+    assert seeds.taxonomy is None and seeds.examples[0].licence == "Apache-2.0" and seeds.topics[0].topics == ("whales", "鲸鱼")
+    assert seeds.examples[0].file == tmp_path / "pairs.csv" and seeds.documents[0].source == str(tmp_path / "texts")
+    told = str(seeds.describe())
+    assert "pairs.csv" in told and str(tmp_path) not in told
 
 
 def test_all_faults_come_at_once_and_the_text_says_how_many(tmp_path: Path) -> None:

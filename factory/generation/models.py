@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-from factory.generation.chat import Completion, Request
+from factory.generation.chat import Completion, Message, Request
 from factory.line import TeacherSpec
 
 MILLION = 1_000_000
@@ -26,6 +26,8 @@ class Windowed(Protocol):
     @property
     def window(self) -> int: ...
 
+    def count_tokens(self, messages: Sequence[Message]) -> int: ...
+
     def plan_batches(self, requests: Sequence[Request]) -> list[list[int]]: ...
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]: ...
@@ -43,6 +45,8 @@ class Served(Protocol):
 
     @property
     def in_flight(self) -> int: ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int: ...
 
     async def ask(self, request: Request) -> Completion: ...
 

@@ -15,6 +15,7 @@ from factory.generation.models import Model, Teacher
 from factory.generation.units import Material, Unit, draw_units, draw_value
 from factory.generation.writers import draw_teacher
 from factory.line import FLOW_KEYS, GenerationSpec, TeacherSpec
+from factory.seeds_spec import KINDS
 
 
 def list_teachers(spec: GenerationSpec) -> tuple[TeacherSpec, ...]:
@@ -97,7 +98,7 @@ def make_recipe(material: Material, spec: GenerationSpec, teachers: Sequence[Tea
         spec=spec,
         teachers=tuple(Model(teacher, section) for teacher, section in zip(teachers, list_teachers(spec), strict=True)),
         judge=Model(judge, spec.judge) if judge is not None and spec.judge is not None and flow.asks_judge else None,
-        inherited={column: row[column] for column in INHERITED},
+        inherited={column: row[column] for column in INHERITED} | {"kind": KINDS[leaf.split("/")[0]]},
         licence=row["licence"],
         persona=next((persona for pattern, persona in spec.personas.items() if fnmatchcase(leaf, pattern)), "precise"),
         given_topics=bool(material.topics) and flow.uses("given_topic"),

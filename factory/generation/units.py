@@ -86,7 +86,7 @@ def select_material(leaf: str, seeds: pl.DataFrame, documents: pl.DataFrame) -> 
     if not examples and not topics:
         raise FactoryError(
             f"leaf {leaf}: none of its {seeds.filter(pl.col('leaf') == leaf).height} examples is in the seed split, so the teacher can be "
-            "shown nothing. Add examples to its qna.yaml, or lower seeds.holdout in the line."
+            "shown nothing. Add examples, or lower seeds.holdout in the line."
         )
     return Material(leaf, examples, pool, _select_contexts(leaf, examples, documents), topics)
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from factory.faults import FactoryError
 from factory.line import FLOW_KEYS, Line
-from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame
+from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame, take_examples
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Contents:
     line: Line
     accepted: pl.DataFrame  # VERDICT
     refused: pl.DataFrame  # VERDICT
-    seeds: pl.DataFrame  # SEED
+    seeds: pl.DataFrame  # SEED, examples alone
     funnel: pl.DataFrame  # FUNNEL
     gates: pl.DataFrame  # METRIC
     teacher: str
@@ -29,6 +29,7 @@ class Contents:
     settings: dict[str, Any]
     seeds_digest: str
     version: str
+    topics: int  # given by hand, beside the examples
 
 
 def arrange_contents(
@@ -57,11 +58,14 @@ def arrange_contents(
     funnel = funnel.sort("leaf")
     gates = _finite(gates).sort("report", "metric", pl.col("subject") != "line", "subject")
     settings = _settings(line, models)
+    examples = take_examples(seeds)
     # A comment added to a qna.yaml moves `source` by a line and changes nothing that is released.
     seeds_digest = digest_frame(seeds.drop("source"))
     frames = [digest_frame(frame) for frame in (accepted, refused, funnel, gates)]
     version = "v-" + digest([settings, dict(models), seeds_digest, frames])[:12]
-    return Contents(line, accepted, refused, seeds, funnel, gates, models["teacher"], models.get("reward"), settings, seeds_digest, version)
+    named = (models["teacher"], models.get("reward"))
+    topics = seeds.height - examples.height
+    return Contents(line, accepted, refused, examples, funnel, gates, *named, settings, seeds_digest, version, topics)
 
 
 def _check_columns(line: Line, *frames: tuple[str, pl.DataFrame, Mapping[str, Any]]) -> None:
@@ -134,7 +138,7 @@ def _finite(frame: pl.DataFrame) -> pl.DataFrame:
 def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     """The sections of the line that shaped the records; models by revision, and no path of the machine that ran it."""
     settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
-    settings["seeds"] = line.seeds.model_dump(mode="json", exclude={"taxonomy"})
+    settings["seeds"] = line.seeds.describe()
     generation = settings["generation"]
     generation["teacher"] |= {"model": models["teacher"]}
     generation["flows"] = {pattern: Path(flow).stem for pattern, flow in generation["flows"].items()}

@@ -141,16 +141,21 @@ def _count_reasons(refused: pl.DataFrame) -> tuple[Step, ...]:
 def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
     accepted, settings = contents.accepted, contents.settings
     written = pl.concat([accepted, contents.refused], how="diagonal_relaxed")
-    leaves, held_out = contents.seeds["leaf"].n_unique(), contents.seeds.filter(pl.col("split") == "holdout").height
+    held_out = contents.seeds.filter(pl.col("split") == "holdout").height
+    examples = f"{contents.seeds.height:,} human-made examples of {contents.seeds['leaf'].n_unique():,} leaves"
     cost = float(written["cost"].fill_null(0).sum())
     read, wrote = (int(written[column].cast(pl.Int64).sum()) for column in ("prompt_tokens", "completion_tokens"))
     verified = accepted.filter(pl.col("verified").fill_null(False)).height
     generation, least = settings["generation"], settings["reward"]["min_reward"]
     reward = f"{contents.reward_model}, whose probability of good is at least {least:g} where no verifier decides"
     steps = [f"{step} at temperature {generation[step]['temperature']:g}, top-p {generation[step]['top_p']:g}" for step in _STEPS]
+    topics = f"; {contents.topics:,} topics given by hand" if contents.topics else ""
     money = f", at a cost of {cost:,.2f}" if cost else ""
     return (
-        ("Seeds", f"{contents.seeds.height:,} human-made examples of {leaves:,} leaves, {held_out:,} of them held out from the teacher"),
+        (
+            "Seeds",
+            f"{examples}, {held_out:,} of them held out from the teacher{topics}",
+        ),
         ("Teacher", f"{contents.teacher}, shown {generation['examples_per_prompt']} seed examples of the same leaf for each record"),
         ("Flows", f"{_join(accepted['flow'])}; {'; '.join(steps)}"),
         ("Tokens", f"{read:,} read and {wrote:,} written for all {written.height:,} candidates{money}"),

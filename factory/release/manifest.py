@@ -11,9 +11,9 @@ import polars as pl
 from pydantic import ValidationError
 
 from factory.faults import FactoryError
-from factory.line import Spec
 from factory.records import digest
 from factory.release.contents import Contents
+from factory.spec import Spec
 
 MANIFEST_FILE = "manifest.json"
 

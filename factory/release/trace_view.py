@@ -44,7 +44,7 @@ def _draw_origin(tree: Tree, trace: Trace) -> None:
     if trace.seeds:
         seeds = tree.add(_label("made from", f"{len(trace.seeds)} seed examples"))
         for seed in trace.seeds:
-            told = f"{seed.question} → {seed.answer}" if seed.question else "no longer in the taxonomy"
+            told = " → ".join(filter(None, (seed.question, seed.answer))) if seed.question else "no longer in the taxonomy"
             seeds.add(_label(seed.record_id, told, seed.source or ""))
     if document := trace.document:
         place = " · ".join(part for part in (document.document, document.heading) if part)

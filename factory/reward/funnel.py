@@ -34,9 +34,9 @@ ADVICE = {
     "add seed examples in that form, lower generation.instruction.temperature, or extend the verifier",
     "wrong_answer": "the teacher cannot do this task well; lower generation.response.temperature, ask for more candidates, "
     "or use a stronger teacher",
-    "unscored": "its texts are longer than the reward model reads; lower seeds.chunk_words or use a reward model with a longer context",
+    "unscored": "its texts are longer than the reward model reads; lower seeds.chunk_tokens or use a reward model with a longer context",
     "unsupported": "the teacher answers with what its text does not say; use a teacher that reads better, shorter chunks "
-    "(seeds.chunk_words), or lower reward.min_support if its paraphrases are good",
+    "(seeds.chunk_tokens), or lower reward.min_support if its paraphrases are good",
     "low_reward": "read a few of its rows in `rejected`; lower reward.min_reward if they are good, else use a stronger teacher",
     "holdout_overlap": "the teacher repeats what is kept for evaluation: it may have been trained on it; use another teacher",
     "seed_copy": "the teacher copies its examples; raise generation.instruction.temperature or add more varied seed examples",

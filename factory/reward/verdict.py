@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from factory.line import RewardSpec
-from factory.records import VERDICT
+from factory.records import VERDICT, take_examples
 from factory.reward.duplicates import Key, KeyIndex, read_key, sign_keys
 from factory.reward.score import PARSED
 
@@ -40,7 +40,7 @@ duplicate, near_duplicate: as a candidate that was accepted before it.
 
 
 def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
-    """SCORED rows of a whole line as VERDICT rows, in the same order; `seeds` are the line's SEED rows, of both splits.
+    """SCORED rows of a whole line as VERDICT rows, in the same order; `seeds` are the line's SEED rows, topics aside.
 
     Copies are looked for only among what is good enough, and only what is accepted can push out a copy of itself: so a wrong or
     contaminated record never costs a right one. Records are taken by leaf, then in the order given; the first of its copies stays.
@@ -57,7 +57,7 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
     good, others = _choose_best(good)
     copies = pl.DataFrame(
-        [*others, *_find_copies(good, seeds, spec.near_duplicate)],
+        [*others, *_find_copies(good, take_examples(seeds), spec.near_duplicate)],
         schema={"row": rows.schema["row"], "copy": pl.String, "matched_id": pl.String},
         orient="row",
     )

@@ -1,7 +1,19 @@
-"""From a taxonomy folder to seed examples and document chunks, with every fault of every file named."""
+"""From taxonomies, tables, topics and documents to seed examples and document chunks, with every fault of every source named."""
 
 from factory.seeds.documents import collect_documents
 from factory.seeds.examples import collect_examples
-from factory.seeds.taxonomy import Example, Leaf, Taxonomy, read_taxonomy
+from factory.seeds.leaf import Example, Leaf, Topic
+from factory.seeds.survey import Survey, survey_seeds
+from factory.seeds.taxonomy import Taxonomy, read_taxonomy
 
-__all__ = ["Example", "Leaf", "Taxonomy", "collect_documents", "collect_examples", "read_taxonomy"]
+__all__ = [
+    "Example",
+    "Leaf",
+    "Survey",
+    "Taxonomy",
+    "Topic",
+    "collect_documents",
+    "collect_examples",
+    "read_taxonomy",
+    "survey_seeds",
+]

@@ -6,7 +6,8 @@ import re
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-UNKNOWN = "unknown"
+from factory.seeds_spec import UNKNOWN
+
 LICENCE_LINE = re.compile(r"^[ \t]*licen[cs]e[ \t]*(?:of[ \t]+the[ \t]+work)?[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 CREATIVE_COMMONS = re.compile(r"\bcc\b|\bcc0\b|creative\s*commons", re.IGNORECASE)
 TERMS = (

@@ -6,26 +6,22 @@ of spaces alone is empty, a question-answer pair of a knowledge leaf has no furt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from factory.faults import Fault
+from factory.seeds_spec import Kind, Language, Text
 from factory.spec_faults import list_faults, name_kind, suggest
 from factory.yaml_source import YamlSource
 
-Kind = Literal["compositional", "foundational", "knowledge"]
-KINDS: dict[str, Kind] = {"compositional_skills": "compositional", "foundational_skills": "foundational", "knowledge": "knowledge"}
-"""Kind of a leaf by its first folder."""
 LAST_VERSION = 3
 LEAST_EXAMPLES = {1: 1, 2: 5, 3: 5}
 """Fewest seed examples by version; of a knowledge leaf, contexts."""
 LEAST_PAIRS = 3
 """Fewest question-answer pairs of one context."""
-LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def _given(value: Any) -> Any:
@@ -34,14 +30,6 @@ def _given(value: Any) -> Any:
     return value
 
 
-def _check_language(tag: str) -> str:
-    if not LANGUAGE.fullmatch(tag):
-        raise ValueError("expected a BCP 47 tag such as en, id or zh-Hant")
-    return tag
-
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Language = Annotated[str, AfterValidator(_check_language)]
 Given = BeforeValidator(_given)
 
 
@@ -88,6 +76,8 @@ class Extension(Part):
     problems: Annotated[Text | None, Given] = None
     groups: dict[str, Text] = {}
     documents: list[Text] = []
+    tone: Annotated[Text | None, Given] = None
+    turns: Annotated[Annotated[int, Field(strict=True, ge=1)] | None, Given] = None
 
 
 class Skill(Part):
@@ -225,6 +215,10 @@ def _check_counts(source: YamlSource, kind: Kind, version: int) -> Iterator[Faul
     document = source.data.get("document")
     if kind == "knowledge" and isinstance(document, dict) and document.get("patterns") == []:
         yield source.fault(["document", "patterns"], "at least 1 pattern needed; there are none")
+    patterns = _list(document, "patterns") if kind == "knowledge" and isinstance(document, dict) else []
+    for number, pattern in enumerate(patterns):
+        if pattern in patterns[:number]:
+            yield source.fault(["document", "patterns", number], "the same pattern as before")
 
 
 def _are(count: int) -> str:

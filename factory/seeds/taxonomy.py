@@ -10,56 +10,32 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from factory.faults import FactoryError, Fault
+from factory.faults import FactoryError, Fault, InputFaults
 from factory.records import digest
-from factory.seeds.attribution import UNKNOWN, read_licence
-from factory.seeds.layout import KINDS, Kind, Knowledge, Known, Skill, check_layout, list_duplicates, list_entries
+from factory.seeds.attribution import read_licence
+from factory.seeds.formats import SUFFIXES, read_sections
+from factory.seeds.layout import Knowledge, Known, Skill, check_layout, list_duplicates, list_entries
+from factory.seeds.leaf import Document, Example, Leaf, RemoteDocuments
+from factory.seeds_spec import KIND_FOLDERS, KINDS, UNKNOWN
 from factory.yaml_source import YamlSource, examine_yaml, read_text
 
 LEAF_FILE = "qna.yaml"
 LICENCE_FILE = "attribution.txt"
-DOCUMENT_SUFFIXES = (".md", ".markdown", ".txt")
 BACKUP = re.compile(r"~$|\.(bak|orig|rej|swp|tmp)$")
-KIND_FOLDERS = "compositional_skills/, foundational_skills/ or knowledge/"
-
-
-@dataclass(frozen=True)
-class Example:
-    """A question with its answer; `line` is where it starts in the leaf's qna.yaml."""
-
-    question: str
-    answer: str
-    context: str | None
-    line: int
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A folder with a qna.yaml. `path` is its POSIX path inside the taxonomy, `digest` is of all that is read of it."""
-
-    path: str
-    folder: Path
-    kind: Kind
-    language: str
-    description: str
-    verifier: str | None
-    problems: str | None
-    groups: tuple[tuple[str, str], ...]
-    licence: str
-    grounded: bool
-    examples: tuple[Example, ...]
-    documents: tuple[Path, ...]
-    digest: str
 
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """What was read below `root`: sound leaves by path, in order; all that is wrong; what is worth knowing."""
+    """What was read below `root`: sound leaves by path, in order; all that is wrong; what is worth knowing.
+
+    `broken` gives the faults of each folder that is no leaf because of them.
+    """
 
     root: Path
     leaves: Mapping[str, Leaf]
     faults: tuple[Fault, ...]
     notices: tuple[str, ...]
+    broken: Mapping[str, tuple[Fault, ...]]
 
 
 def read_taxonomy(root: Path, verifiers: Collection[str] | None = None, problems: Collection[str] | None = None) -> Taxonomy:
@@ -70,19 +46,25 @@ def read_taxonomy(root: Path, verifiers: Collection[str] | None = None, problems
     """
     if not root.is_dir():
         raise FactoryError(f"no taxonomy folder {root}: give the folder that holds {KIND_FOLDERS}")
-    faults: list[Fault] = []
+    strays: list[Fault] = []
     notices: list[str] = []
     leaves: dict[str, Leaf] = {}
-    known = Known(verifiers, problems)
-    for folder in _find_leaves(root, faults):
-        reader = _LeafReader(root, folder, known)
+    broken: dict[str, list[Fault]] = {}
+    for folder in _find_leaves(root, strays):
+        reader = _LeafReader(root, folder, Known(verifiers, problems))
         if leaf := reader.read():
             leaves[leaf.path] = leaf
-        faults += reader.faults
+        else:
+            broken[reader.path] = reader.faults
         notices += reader.notices
+    faults = [*strays, *(fault for found in broken.values() for fault in found)]
+    for stray in strays:
+        if (place := PurePosixPath(os.path.relpath(stray.file, root)).parent.as_posix()) not in leaves:
+            broken.setdefault(place, []).append(stray)
     if not leaves and not faults:
         raise FactoryError(f"no leaf in the taxonomy folder {root}: a leaf is a folder below {KIND_FOLDERS} that holds a {LEAF_FILE}")
-    return Taxonomy(root, dict(sorted(leaves.items())), tuple(sorted(faults)), tuple(sorted(notices)))
+    told = {path: tuple(found) for path, found in sorted(broken.items())}
+    return Taxonomy(root, dict(sorted(leaves.items())), tuple(sorted(faults)), tuple(sorted(notices)), told)
 
 
 def _find_leaves(root: Path, faults: list[Fault]) -> Iterator[Path]:
@@ -131,8 +113,8 @@ class _LeafReader:
         self.faults: list[Fault] = []
         self.notices: list[str] = []
         self._folder, self._known = folder, known
-        self._path = folder.relative_to(root).as_posix()
-        self._kind = KINDS[PurePosixPath(self._path).parts[0]]
+        self.path = folder.relative_to(root).as_posix()
+        self._kind = KINDS[PurePosixPath(self.path).parts[0]]
 
     def read(self) -> Leaf | None:
         """The leaf; null where it has a fault."""
@@ -142,36 +124,38 @@ class _LeafReader:
             return None
         content, layout_faults = check_layout(source, self._kind, self._known)
         self.faults += layout_faults
-        documents = self._find_documents(source)
-        digests = self._digest_documents(documents)
+        files = self._find_documents(source)
+        marks = self._check_documents(files)
         if self.faults or content is None:
             return None
-        examples = self._list_examples(source)
         attribution = self._read_attribution()
         licence = self._read_licence(attribution)
-        self._note_remote_documents(content, documents)
+        extension = content.factory
         return Leaf(
-            path=self._path,
-            folder=self._folder,
-            kind=self._kind,
-            language=content.factory.language,
+            path=self.path,
+            language=extension.language,
             description=f"{content.domain}: {content.document_outline}"
             if isinstance(content, Knowledge)
             else content.task_description.strip(),
-            verifier=content.factory.verifier,
-            problems=content.factory.problems,
-            groups=tuple(sorted(content.factory.groups.items())),
+            verifier=extension.verifier,
+            problems=extension.problems,
+            groups=tuple(sorted(extension.groups.items())),
             licence=licence,
-            grounded=examples[0].context is not None,
-            examples=examples,
-            documents=documents,
-            digest=digest([self._path, source.text, attribution, digests]),
+            tone=extension.tone,
+            turns=extension.turns,
+            examples=self._list_examples(source, licence),
+            documents=tuple(
+                Document(f"{self.path}/{file.relative_to(self._folder).as_posix()}", mark, licence, extension.language, file.read_bytes)
+                for file, mark in zip(files, marks, strict=True)
+            ),
+            remote=None if files else _find_remote(content),
+            digest=digest([self.path, source.text, attribution]),
         )
 
-    def _list_examples(self, source: YamlSource) -> tuple[Example, ...]:
+    def _list_examples(self, source: YamlSource, licence: str) -> tuple[Example, ...]:
         again = list(list_duplicates(source, self._kind))  # of version 1 only: in later versions they are faults
         self.notices += [
-            f"{self._path}: the example on line {source.locate(entry.path)[0]} repeats that on line {line} and counts once"
+            f"{self.path}: the example on line {source.locate(entry.path)[0]} repeats that on line {line} and counts once"
             for entry, line in again
         ]
         repeated = {entry.path for entry, _ in again}
@@ -180,7 +164,8 @@ class _LeafReader:
                 entry.question.strip(),
                 entry.answer.strip(),
                 None if entry.context is None else entry.context.strip(),
-                source.locate(entry.path)[0],
+                f"{self.path}/{LEAF_FILE}:{source.locate(entry.path)[0]}",
+                licence,
             )
             for entry in list_entries(source.data, self._kind)
             if entry.path not in repeated
@@ -208,35 +193,39 @@ class _LeafReader:
         except (ValueError, NotImplementedError) as error:
             return set(), f"the pattern {pattern!r} cannot be read: {error}"
         outside = sorted(file for file in files if not file.resolve().is_relative_to(self._folder.resolve()))
-        unread = sorted(file for file in files if file.suffix.lower() not in DOCUMENT_SUFFIXES)
+        unread = sorted(file for file in files if file.suffix.lower() not in SUFFIXES)
         if not files:
             return set(), f"the pattern {pattern!r} matches no file in {self._folder}"
         if outside:
             return set(), f"{outside[0].name}, which {pattern!r} matches, is a link that leads out of the leaf's folder"
         if unread:
-            return set(), f"{unread[0].name}, which {pattern!r} matches, is of no kind that is read ({', '.join(DOCUMENT_SUFFIXES)})"
+            return set(), f"{unread[0].name}, which {pattern!r} matches, is of no kind that is read ({', '.join(SUFFIXES)})"
         return files, None
 
-    def _digest_documents(self, documents: tuple[Path, ...]) -> list[list[str]]:
-        digests = []
-        for document in documents:
-            text = read_text(document, str(document))
-            if isinstance(text, Fault):
-                self.faults.append(text)
-            elif not text.strip():
-                self.faults.append(Fault(str(document), 1, 1, "", "the document is empty"))
-            else:
-                digests.append([document.relative_to(self._folder).as_posix(), hashlib.sha256(text.encode()).hexdigest()])
-        return digests
+    def _check_documents(self, files: tuple[Path, ...]) -> list[str]:
+        """The SHA-256 of each document; one that cannot be read or holds no text becomes a fault."""
+        marks = []
+        for file in files:
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                self.faults.append(Fault(str(file), 1, 1, "", f"cannot be read: {error.strerror}"))
+                continue
+            try:
+                read_sections(str(file), content)
+            except InputFaults as error:
+                self.faults += error.faults
+            marks.append(hashlib.sha256(content).hexdigest())
+        return marks
 
     def _read_attribution(self) -> str | None:
         file = self._folder / LICENCE_FILE
         if not file.is_file():
-            self.notices.append(f"{self._path}: no {LICENCE_FILE}, so its licence is unknown")
+            self.notices.append(f"{self.path}: no {LICENCE_FILE}, so its licence is unknown")
             return None
         text = read_text(file, str(file))
         if isinstance(text, Fault):
-            self.notices.append(f"{self._path}: {text}; its licence is unknown")
+            self.notices.append(f"{self.path}: {text}; its licence is unknown")
             return None
         return text
 
@@ -244,12 +233,11 @@ class _LeafReader:
         if attribution is None:
             return UNKNOWN
         licence, unread = read_licence(attribution)
-        self.notices += [f"{self._path}: {LICENCE_FILE}: {problem}, so the leaf's licence is unknown" for problem in unread]
+        self.notices += [f"{self.path}: {LICENCE_FILE}: {problem}, so the leaf's licence is unknown" for problem in unread]
         return licence
 
-    def _note_remote_documents(self, content: Skill | Knowledge, documents: tuple[Path, ...]) -> None:
-        if isinstance(content, Knowledge) and content.document and not documents:
-            place = content.document.repo or content.document.folder or "another place"
-            self.notices.append(
-                f"{self._path}: its documents in {place} are not fetched; the contexts of its seed examples serve as chunks"
-            )
+
+def _find_remote(content: Skill | Knowledge) -> RemoteDocuments | None:
+    if not isinstance(content, Knowledge) or content.document is None:
+        return None
+    return RemoteDocuments(content.document.repo, content.document.commit, tuple(content.document.patterns))

@@ -12,7 +12,7 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.line import EvaluationSpec
 from factory.problems import WRITERS, write_problem
-from factory.records import ANSWER, record_id
+from factory.records import ANSWER, record_id, take_examples
 from factory.reward.duplicates import normalise
 from factory.reward.verifiers import verify
 from factory.training.answer import OnAnswers, Origin, Problem, answer_problems
@@ -30,6 +30,7 @@ def make_problems(seeds: pl.DataFrame, released: pl.DataFrame, per_leaf: int, se
     rows, on `released` and on `seed`, not on other leaves.
     Raises FactoryError for an unknown problem writer.
     """
+    seeds = take_examples(seeds)
     problems = {problem.problem_id: problem for problem in _holdout_problems(seeds)}
     known = frozenset(normalise(text) for text in (*released["instruction"].drop_nulls(), *seeds["question"]))
     writers = seeds.filter(pl.col("problems").is_not_null() & pl.col("verifier").is_not_null())

@@ -10,7 +10,8 @@ from typing import Literal
 
 import polars as pl
 
-from factory.records import DOCUMENT, METRIC, VERDICT, empty
+from factory.records import DOCUMENT, METRIC, TOPIC, VERDICT, empty, take_examples
+from factory.seeds_spec import KINDS
 from factory.validation.distances import Comparison, compare_lengths, compare_vocabulary
 from factory.validation.intervals import CONFIDENCE, wilson
 from factory.validation.text import shape_numbers, words
@@ -47,6 +48,9 @@ class Evidence:
     verdicts: pl.DataFrame = field(default_factory=lambda: empty(VERDICT))
 
     def __post_init__(self) -> None:
+        # What is made from a topic is of the kind of its leaf, and is compared with that.
+        of_leaf = pl.col("leaf").str.split("/").list.first().replace(KINDS)
+        object.__setattr__(self, "seeds", self.seeds.with_columns(kind=pl.when(pl.col("kind") == TOPIC).then(of_leaf).otherwise("kind")))
         names = self.group_names
         for name in ("accepted", "seeds", "verdicts"):
             object.__setattr__(self, name, _spread_groups(getattr(self, name), names).sort("record_id"))
@@ -74,14 +78,19 @@ class Evidence:
         return _with_words(self.accepted.select("record_id", "leaf", "instruction", "response"))
 
     @cached_property
+    def examples(self) -> pl.DataFrame:
+        """The seeds that are examples. A topic counts where leaves and their attributes are compared, and not where texts are."""
+        return take_examples(self.seeds)
+
+    @cached_property
     def real(self) -> pl.DataFrame:
         """Texts of all seed examples, both splits, with the columns of `synthetic`."""
-        return _with_words(self.seeds.select("record_id", "leaf", instruction="question", response="answer"))
+        return _with_words(self.examples.select("record_id", "leaf", instruction="question", response="answer"))
 
     @cached_property
     def shared_leaves(self) -> list[str]:
-        """Leaves that have both accepted records and seeds."""
-        return sorted(set(self.accepted["leaf"]) & set(self.seeds["leaf"]))
+        """Leaves that have both accepted records and seed examples."""
+        return sorted(set(self.accepted["leaf"]) & set(self.examples["leaf"]))
 
     @cached_property
     def instruction_lengths(self) -> Comparison:

@@ -92,7 +92,7 @@ def _shares(evidence: Evidence, hits: set[str]) -> Iterator[Row]:
 
 
 def _copies(evidence: Evidence, split: str) -> Iterator[Row]:
-    examples = evidence.seeds.filter(pl.col("split") == split).select(plain("question").alias("first"), plain("answer").alias("second"))
+    examples = evidence.examples.filter(pl.col("split") == split).select(plain("question").alias("first"), plain("answer").alias("second"))
     texts = evidence.accepted.select("record_id", plain("instruction").alias("first"), plain("response").alias("second"))
     yield from _shares(evidence, set(texts.join(examples, on=["first", "second"], how="semi")["record_id"]))
 
@@ -125,7 +125,7 @@ def _shared(runs: Iterable[tuple[int, list[Gram]]], private: Callable[[], Iterat
 
 def _private_texts(evidence: Evidence, split: str) -> Callable[[], Iterator[list[str]]]:
     """Words of the examples of a split and, beside the seeds, of all that the teacher read with them."""
-    examples = evidence.seeds.filter(pl.col("split") == split)
+    examples = evidence.examples.filter(pl.col("split") == split)
     columns = ("question", "answer", "context") if split == "seed" else ("question", "answer")
     texts = [examples.select(words(name).alias("text")) for name in columns]
     if split == "seed":

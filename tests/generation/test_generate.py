@@ -20,8 +20,9 @@ from factory.generation.chat import Completion, Message, Request
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
+from factory.generation.units import select_material
 from factory.line import GenerationSpec
-from factory.records import CANDIDATE, digest
+from factory.records import CANDIDATE, DOCUMENT, SEED, digest, empty
 
 LEAF = "compositional_skills/words/reverse_words"
 MakeFrame = Callable[..., pl.DataFrame]
@@ -375,3 +376,12 @@ def test_a_killed_run_goes_on_to_the_same_frame(
     assert_frame_equal(resumed, whole)
     assert resumed.write_ndjson() == whole.write_ndjson()
     assert teacher.asked == unbroken[fatal - 1 :]
+
+
+def test_a_topic_is_never_shown_as_an_example(make_seeds: MakeFrame) -> None:
+    topics = make_seeds(("words",), answer=None, kind="topic")
+    material = select_material(LEAF, pl.concat([make_seeds(), topics]), empty(DOCUMENT))
+    assert [row["question"] for row in material.examples] == make_seeds()["question"].to_list()
+    assert [row["question"] for row in material.topics] == topics["question"].to_list()
+    with pytest.raises(FactoryError, match="none of its 0 examples is in the seed split"):
+        select_material(LEAF, empty(SEED), empty(DOCUMENT))

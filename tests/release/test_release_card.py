@@ -241,3 +241,14 @@ def test_a_release_of_which_nothing_was_refused_says_so(made_up: MadeUpLine) -> 
     contents = arrange(replace(made_up, verdicts=made_up.accepted))
     assert "No candidate was refused." in render_markdown(contents)
     assert "No candidate was refused." in Page(render_html(contents)).text
+
+
+def test_topics_are_counted_apart_from_examples(made_up: MadeUpLine) -> None:
+    topic = {"record_id": pl.concat_str(pl.lit("t"), "record_id"), "kind": pl.lit("topic"), "answer": pl.lit(None, pl.String)}
+    topics = made_up.seeds.head(3).with_columns(split=pl.lit("seed"), **topic)
+    frames = (made_up.accepted, pl.concat([made_up.seeds, topics]), made_up.funnel, made_up.gates, made_up.verdicts)
+    contents = arrange_contents(made_up.line, *frames, MODELS)
+    assert (contents.seeds.height, contents.topics) == (made_up.seeds.height, 3)
+    card = render_markdown(contents)
+    assert f"{made_up.seeds.height:,} human-made examples" in card and "; 3 topics given by hand" in card
+    assert gather_facts(contents).seeds + gather_facts(contents).holdout == made_up.seeds.height

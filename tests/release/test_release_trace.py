@@ -181,3 +181,11 @@ def test_a_record_steers_no_terminal_and_is_read_as_no_markup(made_up: MadeUpLin
     text = describe_trace(trace_record(row["record_id"], frames_of(replace(made_up, verdicts=verdicts))), width=400)
     assert "[bold red]x[/bold red]" in text and "[/unopened]" in text
     assert not {"\x1b", "\x07", "\x9b"} & set(text)
+
+
+def test_a_topic_has_a_trace(made_up: MadeUpLine) -> None:
+    topic = dict.fromkeys(SEED) | {"record_id": "70b1c", "leaf": "knowledge/sea", "kind": "topic", "question": "whales", "split": "seed"}
+    seeds = pl.concat([made_up.seeds, pl.DataFrame([topic], schema=SEED)])
+    trace = trace_record("70b1c", frames_of(made_up) | {"seeds": seeds}, [], [])
+    assert (trace.kind, trace.instruction, trace.response) == ("seed", "whales", None)
+    assert "whales" in describe_trace(trace)

@@ -157,6 +157,11 @@ def test_order_inside_a_leaf_is_all_that_decides_which_copy_stays() -> None:
     assert first.equals(second)
 
 
+def test_a_topic_is_nothing_to_copy() -> None:
+    people = seeds({"question": "Say hello.", "answer": None, "kind": "topic"}, {"question": "Say goodbye."})
+    assert reasons(scored({}, {"instruction": "Say goodbye."}), people) == [("accepted", None), ("seed_copy", "s1")]
+
+
 def test_what_a_flow_refused_is_no_parse_fault() -> None:
     rows = scored({"refusal": "pair_judge: score 1 is below 2"}, {"refusal": "instruction_judge: score 0 is below 1", "response": None})
     assert reasons(rows) == [("judge_refused", None)] * 2

@@ -92,6 +92,10 @@ CASES = [
     skill("blank extension", SKILL[SKILL.index("  language") : SKILL.index("seed_ex")], "", 4, 9, "factory", "expected keys and values, found nothing"),
     skill("unknown verifier", "language: en", "verifier: exakt", 5, 13, "factory.verifier", "no verifier is called 'exakt'; did you mean 'exact'?"),
     skill("unknown problems", "language: en", "problems: dates", 5, 13, "factory.problems", "no problem writer is called 'dates'; known: colours"),
+    skill("blank tone", "language: en", "tone: ' '", 5, 9, "factory.tone", "is empty"),
+    skill("no turns", "language: en", "turns: 0", 5, 10, "factory.turns", "greater than or equal to 1"),
+    skill("turns in words", "language: en", "turns: two", 5, 10, "factory.turns", "valid integer"),
+    skill("yes turns", "language: en", "turns: yes", 5, 10, "factory.turns", "valid integer"),
     skill("documents of a skill", "language: en", "documents: ['*.md']", 5, 3, "factory.documents", "only a leaf below knowledge/"),
     Case("one without context", GROUNDED, "  - context: Omar has a boat.\n    q", "  - q", 14, 5, "seed_examples[3]", "has no context, and 4 of 5"),
     Case("empty file", "", "", "", 1, 1, "", "the file is empty"),
@@ -110,6 +114,7 @@ CASES = [
     knowledge("duplicate pair", "When does the dog sleep?\n        answer: The dog sleeps at night.", "What does the dog eat?\n        answer: The dog eats food 1.", 24, 9, "seed_examples[1].questions_and_answers[2]", "the same example as on line 20"),
     knowledge("no patterns", '  patterns: ["*.md"]\n', "", 5, 1, "document.patterns", "is missing"),
     knowledge("empty patterns", '["*.md"]', "[]", 8, 3, "document.patterns", "at least 1 pattern needed"),
+    knowledge("pattern twice", '["*.md"]', '["*.md", "*.md"]', 8, 22, "document.patterns[1]", "the same pattern as before"),
     knowledge("bad document key", "commit:", "comit:", 7, 3, "document.comit", "did you mean 'commit'?"),
     knowledge("no document", "factory:\n  documents: ['*.md']\n", "", 1, 1, "document", "is missing; give upstream's document: or our factory.documents:", LOCAL),
     knowledge("pattern without match", "", "", 6, 15, "factory.documents[0]", "the pattern '*.md' matches no file", LOCAL),
@@ -117,7 +122,7 @@ CASES = [
     knowledge("absolute pattern", "*.md", "/etc/*.md", 6, 15, "factory.documents[0]", "leads out of the leaf's folder", LOCAL),
     knowledge("bad pattern", "*.md", "**x", 6, 15, "factory.documents[0]", "cannot be read", LOCAL),
     knowledge("dot pattern", "*.md", ".", 6, 15, "factory.documents[0]", "leads out of the leaf's folder", LOCAL),
-    knowledge("unread kind", "*.md", "*.pdf", 6, 15, "factory.documents[0]", "a.pdf, which '*.pdf' matches, is of no kind that is read", LOCAL, a__pdf="x"),
+    knowledge("unread kind", "*.md", "*.doc", 6, 15, "factory.documents[0]", "a.doc, which '*.doc' matches, is of no kind that is read", LOCAL, a__doc="x"),
     knowledge("number pattern", "'*.md'", "5", 6, 15, "factory.documents[0]", "expected text, found the number 5", LOCAL),
 ]  # fmt: skip
 
@@ -196,7 +201,7 @@ def test_a_document_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     folder = write_leaf(tmp_path, "knowledge/animals", LOCAL, a__md=b"# A\n\nbad \xff\n", b__md=" \n")
     assert [str(fault) for fault in read_taxonomy(tmp_path).faults] == [
         f"{folder / 'a.md'}:3:5: not UTF-8 (byte 0xff); save the file as UTF-8",
-        f"{folder / 'b.md'}:1:1: the document is empty",
+        f"{folder / 'b.md'}: the document is empty, or holds headings alone",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Chunks hold every word of a document in order, end where a heading starts, and are never too long."""
+"""Documents in every format and script become chunks that know where they are from."""
 
 from __future__ import annotations
 
@@ -6,150 +6,166 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from leaves import KNOWLEDGE, KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, write_leaf
+from leaves import KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, write_leaf
+from pdf import write_pdf
 
-from factory.faults import FactoryError
+from factory.faults import InputFaults
 from factory.records import DOCUMENT
 from factory.seeds import Leaf, collect_documents, read_taxonomy
-from factory.seeds.documents import count_words, split_chunks, split_sections
+from factory.seeds.formats import read_sections
 
-LOCAL = KNOWLEDGE_HEAD + "factory:\n  language: id\n  documents: ['*.*d*', '*.txt']\n" + KNOWLEDGE_EXAMPLES
+SCRIPTS = {
+    "latin": "Der Wal läßt sich nicht fangen; l\u2019été aussi.",
+    "arabic": "الحوت كبير، وهو يغنّي في البحر.",
+    "persian": "نهنگ می\u200cخواند.",
+    "chinese": "鲸鱼很大，它在海里唱歌。",
+    "japanese": "クジラは大きい。",
+    "decomposed": "E\u0301te\u0301",
+    "mixed": "The word \u2067حوت\u2069 means 鲸鱼\u3000(whale).",
+}
 
 
-def make_leaf(root: Path, **files: str) -> Leaf:
-    write_leaf(root, "knowledge/animals", LOCAL.replace("['*.*d*', '*.txt']", str([name.replace("__", ".") for name in files])), **files)
+def make_leaf(root: Path, **files: str | bytes) -> Leaf:
+    patterns = str([name.replace("__", ".") for name in files])
+    head = KNOWLEDGE_HEAD + f"factory:\n  language: id\n  documents: {patterns}\n"
+    write_leaf(root, "knowledge/animals", head + KNOWLEDGE_EXAMPLES, **files)
     taxonomy = read_taxonomy(root)
     assert taxonomy.faults == ()
     return taxonomy.leaves["knowledge/animals"]
 
 
-MARKDOWN = """\
----
-title: front matter is no text
----
-Text before any heading.
-
-# Animals of *the* sea
-
-<!-- a comment -->
-
-The whale is large.
-It sings.
-
-## Food
-
-- The whale eats krill.
-- The seal eats fish.
-
-```
-# no heading in code
-```
-
-***
-
-## Empty
-
-# Land `animals`
-
-Under a setext heading
-----------------------
-
-The cow eats grass.
-"""
-
-
-def test_sections_follow_the_headings_of_markdown() -> None:
-    sections = [(section.headings, section.blocks) for section in split_sections(MARKDOWN, markdown=True)]
-    assert sections == [
-        ((), ("Text before any heading.",)),
-        (("Animals of the sea",), ("The whale is large. It sings.",)),
-        (("Animals of the sea", "Food"), ("- The whale eats krill.\n- The seal eats fish.", "```\n# no heading in code\n```")),
-        (("Land animals", "Under a setext heading"), ("The cow eats grass.",)),
-    ]
-
-
-def test_plain_text_is_one_section_of_paragraphs() -> None:
-    (section,) = split_sections("# not a heading\r\n\r\nOne\r\nparagraph.\n \nAnother.\n", markdown=False)
-    assert section.headings == () and section.blocks == ("# not a heading", "One paragraph.", "Another.")
-
-
 def test_a_chunk_knows_where_it_is_from(tmp_path: Path) -> None:
-    leaf = make_leaf(tmp_path, sea__md="# Sea\n\n## Whales\n\nThe whale is large.\n", land__txt="The cow eats grass.\n")
-    frame = collect_documents(leaf, 80)
+    sea = "# Sea\n\n## Whales\n\nThe whale is large.\n"
+    frame = collect_documents(make_leaf(tmp_path, sea__md=sea, land__txt="The cow eats grass.\n"), 80)
     assert dict(frame.schema) == DOCUMENT
-    land, sea = frame.rows(named=True)
-    assert sea.pop("record_id") != land.pop("record_id")
-    assert sea == {
+    land, whales = frame.rows(named=True)
+    assert whales.pop("record_id") != land.pop("record_id")
+    assert whales == {
         "leaf": "knowledge/animals",
         "language": "id",
         "document": "knowledge/animals/sea.md",
         "heading": "Sea > Whales",
         "text": "The whale is large.",
         "licence": "CC-BY-4.0",
-        "document_digest": hashlib.sha256((leaf.folder / "sea.md").read_bytes()).hexdigest(),
+        "document_digest": hashlib.sha256(sea.encode()).hexdigest(),
         "depth": 0,
     }
     assert (land["document"], land["heading"], land["text"]) == ("knowledge/animals/land.txt", "", "The cow eats grass.")
 
 
+def test_chunks_are_cut_by_the_counter_that_is_given(tmp_path: Path) -> None:
+    leaf = make_leaf(tmp_path, a__txt="".join(f"One two {number}. " for number in range(30)))
+    by_words = collect_documents(leaf, 30, lambda text: len(text.split()))
+    assert max(len(text.split()) for text in by_words["text"]) <= 30
+    assert collect_documents(leaf, 30, len).height > by_words.height
+
+
 def test_the_same_text_twice_under_one_heading_is_one_chunk(tmp_path: Path) -> None:
     paragraph = " ".join(["word"] * 20) + ".\n\n"
-    frame = collect_documents(make_leaf(tmp_path, a__md=paragraph * 3), 20)
+    frame = collect_documents(make_leaf(tmp_path, a__md=paragraph * 3), 30)
     assert frame.height == frame["record_id"].n_unique() == 1
 
 
-def test_a_leaf_without_documents_of_its_own_has_no_chunks(tmp_path: Path) -> None:
-    write_leaf(tmp_path, "knowledge/animals", KNOWLEDGE)
-    frame = collect_documents(read_taxonomy(tmp_path).leaves["knowledge/animals"], 80)
+def test_a_leaf_without_documents_has_no_chunks() -> None:
+    frame = collect_documents(Leaf("knowledge/animals", "en"), 80)
     assert frame.is_empty() and dict(frame.schema) == DOCUMENT
 
 
-def test_a_document_that_vanished_is_an_error(tmp_path: Path) -> None:
-    leaf = make_leaf(tmp_path, a__md="text\n")
-    (leaf.folder / "a.md").unlink()
-    with pytest.raises(FactoryError, match=r"has changed since the taxonomy was read: .*a\.md:1:1: cannot be read"):
+def test_every_document_that_cannot_be_read_any_more_is_named(tmp_path: Path) -> None:
+    leaf = make_leaf(tmp_path, a__md="text\n", b__md="text\n", c__md="text\n")
+    (tmp_path / "knowledge/animals/a.md").unlink()
+    (tmp_path / "knowledge/animals/c.md").write_bytes(b"\xff")
+    with pytest.raises(InputFaults) as caught:
         collect_documents(leaf, 80)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "knowledge/animals/a.md: cannot be read: No such file or directory",
+        "knowledge/animals/c.md:1:1: not UTF-8 (byte 0xff); save the file as UTF-8",
+    ]
 
 
-def test_chunks_end_between_sentences_and_are_of_near_equal_length() -> None:
-    text = " ".join(f"This is sentence number {number}." for number in range(20))
-    chunks = split_chunks((text,), 40)
-    assert [count_words(chunk) for chunk in chunks] == [35, 35, 30]
-    assert all(chunk.endswith(".") for chunk in chunks)
+PAGE = """\
+<!DOCTYPE html><html><head><title>T</title><style>p {}</style><script>menu()</script></head>
+<body><nav>Home</nav><main><h1>The <em>sea</em></h1>
+<p>The whale is
+large &amp; <a href="x">sings</a>.</p><!-- no text -->
+<h2>Food</h2><ul><li>krill</li><li>fish</li></ul>
+<p># of whales: 5</p>
+<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>
+<pre>keep
+  this</pre></main><footer>imprint</footer></body></html>
+"""
 
 
-def test_paragraphs_stay_whole_where_they_fit() -> None:
-    assert split_chunks(("one two three", "four five"), 5) == ["one two three\n\nfour five"]
-    assert split_chunks(("one two three. four.", "five six. seven."), 4) == ["one two three. four.", "five six. seven."]
+def test_html_gives_headings_lists_tables_and_code_and_nothing_around_them() -> None:
+    sections = read_sections("a.html", PAGE.encode())
+    assert [(section.headings, [block.text for block in section.blocks]) for section in sections] == [
+        (("The sea",), ["The whale is large & sings."]),
+        (
+            ("The sea", "Food"),
+            ["- krill\n- fish", "\\# of whales: 5", "| a | b |\n| --- | --- |\n| 1 | 2 |", "```\nkeep\n  this\n```"],
+        ),
+    ]
 
 
-def test_a_sentence_without_end_is_cut_between_words() -> None:
-    assert split_chunks(("a b c d e f g",), 3) == ["a b c", "d e f", "g"]
+def test_html_is_read_in_the_encoding_that_it_declares() -> None:
+    page = '<html><head><meta charset="shift_jis"></head><body><p>クジラは大きい。</p></body></html>'
+    (section,) = read_sections("a.htm", page.encode("shift_jis"))
+    assert section.blocks[0].text == "クジラは大きい。"
+    (section,) = read_sections("a.htm", '<meta charset="iso-8859-1"><p>\u201cÉté\u201d</p>'.encode("cp1252"))
+    assert section.blocks[0].text == "\u201cÉté\u201d"
 
 
 @pytest.mark.parametrize(
-    ("text", "words", "chunks"),
+    ("declared", "told"),
     [
-        ("鲸鱼很大。它唱歌。", 9, ["鲸鱼很大。", "它唱歌。"]),
-        ("الحوت كبير؟ هو يغني.", 4, ["الحوت كبير؟ هو يغني."]),
-        ("Paus itu besar. Ia bernyanyi!", 5, ["Paus itu besar. Ia bernyanyi!"]),
+        ("utf-8", r"a\.htm:2:4: not UTF-8 \(byte 0xff\)"),
+        ("shift_jis", "byte 30 is none of it; save as UTF-8"),
+        ("klingon", "the encoding 'klingon', which is none"),
     ],
 )
-def test_other_scripts_are_counted_and_cut_by_their_own_marks(text: str, words: int, chunks: list[str]) -> None:
-    assert count_words(text) == words
-    assert split_chunks((text,), 5) == chunks
+def test_html_in_another_encoding_than_it_declares_is_refused(declared: str, told: str) -> None:
+    with pytest.raises(InputFaults, match=told):
+        read_sections("a.htm", f'<meta charset="{declared}">\n'.encode() + b"<p>\xff\xfe\xfa word</p>")
 
 
-sentences = st.lists(
-    st.sampled_from(["cat", "dog.", "hen!", "鲸鱼。", "it", "3.5", "(so)", "end?", "'quoted.'"]), min_size=1, max_size=40
-).map(" ".join)
+def test_a_pdf_follows_its_outline_and_mends_divided_words() -> None:
+    pages = ["About the book.", "The whale is large.\nIt eats plank-\nton.", "It sings.", "Cows eat grass."]
+    sections = read_sections("a.PDF", write_pdf(pages, [("Sea", 1), ("Land", 3)]))
+    assert [(section.headings, [block.text for block in section.blocks]) for section in sections] == [
+        ((), ["About the book."]),
+        (("Sea",), ["The whale is large. It eats plankton. It sings."]),
+        (("Land",), ["Cows eat grass."]),
+    ]
 
 
-@settings(deadline=None)
-@given(st.lists(sentences, min_size=1, max_size=5), st.integers(5, 40))
-def test_nothing_is_lost_doubled_or_too_long(blocks: list[str], most: int) -> None:
-    chunks = split_chunks(tuple(blocks), most)
-    assert "".join("".join(chunks).split()) == "".join("".join(blocks).split())
-    assert all(0 < count_words(chunk) <= most for chunk in chunks)
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no pdf", r"is no PDF that can be read"),
+        (write_pdf(["text"], password="secret"), r"is locked with a password; save a copy without one"),
+        (write_pdf([""]), r"is empty, or holds headings alone; a scan holds pictures of text"),
+        (write_pdf(["text"])[:400], r"is no PDF that can be read|is empty"),
+    ],
+)
+def test_a_pdf_without_text_says_why(content: bytes, told: str) -> None:
+    with pytest.raises(InputFaults, match=told):
+        read_sections("a.pdf", content)
+
+
+@pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
+def test_every_script_comes_through_every_format_unharmed(tmp_path: Path, text: str) -> None:
+    rows = f"<p>{text}</p>"
+    leaf = make_leaf(tmp_path, a__md=f"# {text}\n\n{text}\n", b__txt=text, c__html=f"<html><meta charset=utf-8><body>{rows}</body></html>")
+    frame = collect_documents(leaf, 60)
+    assert frame["text"].to_list() == [text] * 3
+    assert frame["heading"].to_list() == [text, "", ""]
+
+
+@pytest.mark.parametrize("text", ["The whale sings.", "鲸鱼很大，它唱歌。", "クジラは大きい。"])
+def test_a_pdf_keeps_text_that_runs_from_left_to_right(text: str) -> None:
+    assert read_sections("a.pdf", write_pdf([text]))[0].blocks[0].text == text
+
+
+def test_a_pdf_gives_arabic_in_the_order_in_which_it_is_read() -> None:
+    text = "الحوت كبير"
+    assert read_sections("a.pdf", write_pdf([text[::-1]]))[0].blocks[0].text == text  # a page holds it as it is drawn

@@ -9,6 +9,7 @@ from leaves import ATTRIBUTION, FIRST_VERSION, GROUNDED, KNOWLEDGE, KNOWLEDGE_EX
 
 from factory.faults import FactoryError
 from factory.seeds import Leaf, read_taxonomy
+from factory.seeds.leaf import RemoteDocuments
 
 
 def read_leaf(root: Path) -> Leaf:
@@ -26,7 +27,11 @@ def test_a_skill_with_our_extension(tmp_path: Path) -> None:
     assert (leaf.verifier, leaf.problems, leaf.groups) == ("exact", "colours", (("domain", "things"),))
     assert (leaf.licence, leaf.grounded, leaf.documents) == ("CC-BY-4.0", False, ())
     assert leaf.description == "Say the colour of a thing."
-    assert [(example.question, example.answer, example.line) for example in leaf.examples][1] == ("What colour is snow?", "white", 12)
+    assert [(example.question, example.answer, example.source) for example in leaf.examples][1] == (
+        "What colour is snow?",
+        "white",
+        "compositional_skills/words/colours/qna.yaml:12",
+    )
 
 
 def test_a_plain_upstream_leaf_has_the_defaults(tmp_path: Path) -> None:
@@ -48,15 +53,14 @@ def test_a_leaf_of_the_first_version_may_be_short_and_repeat_itself(tmp_path: Pa
     )
 
 
-def test_a_knowledge_leaf_with_remote_documents_is_read_with_a_notice(tmp_path: Path) -> None:
+def test_a_knowledge_leaf_knows_where_upstream_keeps_its_documents(tmp_path: Path) -> None:
     write_leaf(tmp_path, "knowledge/animals", KNOWLEDGE)
     taxonomy = read_taxonomy(tmp_path)
     leaf = taxonomy.leaves["knowledge/animals"]
     assert leaf.grounded and len(leaf.examples) == 15 and leaf.documents == ()
     assert leaf.description == "Animals: What animals eat."
     assert leaf.examples[3].context == leaf.examples[5].context
-    (notice,) = taxonomy.notices
-    assert "https://example.org/animals.git are not fetched" in notice
+    assert leaf.remote == RemoteDocuments("https://example.org/animals.git", "951999afdc59c46d325493568193b40bd5439c9e", ("*.md",))
 
 
 def test_a_knowledge_leaf_with_documents_of_its_own(tmp_path: Path) -> None:
@@ -67,13 +71,14 @@ def test_a_knowledge_leaf_with_documents_of_its_own(tmp_path: Path) -> None:
     (folder / "more/d.md").write_text("not asked for")
     taxonomy = read_taxonomy(tmp_path)
     documents = taxonomy.leaves["knowledge/animals"].documents
-    assert [document.relative_to(folder).as_posix() for document in documents] == ["a.md", "b.md", "more/deep/c.txt"]
+    assert [document.name for document in documents] == [f"knowledge/animals/{name}" for name in ("a.md", "b.md", "more/deep/c.txt")]
+    assert [document.read() for document in documents] == [b"# A\n\ntext", b"# B\n\ntext", b"text"]
     assert taxonomy.notices == ()
 
 
 def test_attribution_is_no_document(tmp_path: Path) -> None:
     write_leaf(tmp_path, "knowledge/animals", KNOWLEDGE_HEAD + "factory: {documents: ['*.txt']}\n" + KNOWLEDGE_EXAMPLES, a__txt="text")
-    assert [document.name for document in read_leaf(tmp_path).documents] == ["a.txt"]
+    assert [document.name for document in read_leaf(tmp_path).documents] == ["knowledge/animals/a.txt"]
 
 
 @pytest.mark.parametrize(
@@ -109,12 +114,17 @@ def test_leaves_come_in_order_and_text_in_any_script_is_kept(tmp_path: Path) -> 
     assert [(e.question, e.answer) for e in leaves["foundational_skills/b"].examples][1] == ("ما لون الثلج؟", "白色")
 
 
+def read_digests(root: Path) -> tuple[str, ...]:
+    leaf = read_leaf(root)
+    return (leaf.digest, *(f"{document.name} {document.mark}" for document in leaf.documents))
+
+
 def test_the_digest_follows_all_that_is_read_and_nothing_else(tmp_path: Path) -> None:
     text = KNOWLEDGE_HEAD + "factory: {documents: ['*.md']}\n" + KNOWLEDGE_EXAMPLES
     folder = write_leaf(tmp_path, "knowledge/animals", text, a__md="one")
-    digests = [read_leaf(tmp_path).digest]
+    digests = [read_digests(tmp_path)]
     (folder / "notes.rst").write_text("not read")
-    assert read_leaf(tmp_path).digest == digests[0]
+    assert read_digests(tmp_path) == digests[0]
     for name, content in (
         ("a.md", "two"),
         ("b.md", "new"),
@@ -122,7 +132,7 @@ def test_the_digest_follows_all_that_is_read_and_nothing_else(tmp_path: Path) ->
         ("qna.yaml", text.replace("food 1", "food 9")),
     ):
         (folder / name).write_text(content)
-        digests.append(read_leaf(tmp_path).digest)
+        digests.append(read_digests(tmp_path))
     assert len(set(digests)) == 5
 
 

@@ -21,7 +21,7 @@ from factory.training.evaluate import is_correct
 RELEASED = empty(CANDIDATE)
 
 
-def seed_row(leaf: str, question: str, answer: str, split: str, **more: Any) -> dict[str, Any]:
+def seed_row(leaf: str, question: str, answer: str | None, split: str, **more: Any) -> dict[str, Any]:
     row = dict.fromkeys(SEED)
     return row | {"leaf": leaf, "language": "en", "question": question, "answer": answer, "split": split, "depth": 0} | more
 
@@ -171,3 +171,12 @@ def test_every_writer_of_a_verified_leaf_agrees_with_its_verifier() -> None:
         (item.instruction, item.reference) for item in problems if not verify(item.verifier or "", item.instruction, item.reference).right
     ]
     assert wrong == []
+
+
+def test_a_topic_is_no_problem_and_no_known_instruction() -> None:
+    seeds = make_seeds()
+    topics = [
+        seed_row("foundational_skills/multiplication", "multiplication", None, "seed", kind="topic", problems="multiplication"),
+        seed_row("knowledge/sea", "whales", None, "seed", kind="topic"),
+    ]
+    assert make_problems(pl.concat([seeds, pl.DataFrame(topics, schema=SEED)]), RELEASED, 3, 1) == make_problems(seeds, RELEASED, 3, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,11 +10,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chisquare, ks_2samp
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import jaccard_score
-from small_world import LEAVES, clean_world, line_value
+from small_world import LEAVES, clean_world, line_value, measure_all
 
 from factory.validation.collapse import measure_collapse
 from factory.validation.distances import (
@@ -254,3 +256,11 @@ def test_two_reports_of_the_same_frames_are_equal() -> None:
     world = clean_world(records=16, examples=6)
     assert measure_fidelity(world.accepted, world.seeds).equals(measure_fidelity(world.accepted, world.seeds))
     assert measure_collapse(world.accepted, world.seeds).equals(measure_collapse(world.accepted, world.seeds))
+
+
+def test_topics_are_no_texts_to_compare_with() -> None:
+    world = clean_world()
+    text = pl.lit("every record repeats this topic of twelve words and more word for word here")
+    topic = {"record_id": pl.concat_str(pl.lit("t"), "record_id"), "kind": pl.lit("topic"), "answer": pl.lit(None, pl.String)}
+    topics = world.seeds.with_columns(question=text, split=pl.lit("seed"), **topic)
+    assert_frame_equal(measure_all(dataclasses.replace(world, seeds=pl.concat([world.seeds, topics]))), measure_all(world))

@@ -66,7 +66,7 @@ def run(
         for told in tell_gates_failed(find_home(), opened):
             OUT.print(told, highlight=False, soft_wrap=True)
         raise
-    for told in tell_run(find_home(), opened, ended.survey, whole=not leaf):
+    for told in tell_run(find_home(), opened, ended.survey, ended.spending, whole=not leaf):
         OUT.print(told, highlight=False, soft_wrap=True)
 
 

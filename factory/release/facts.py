@@ -10,6 +10,7 @@ import polars as pl
 
 from factory.release.contents import Contents
 from factory.release.manifest import count_by, count_tokens
+from factory.reward.verdict import explain_refusal
 
 SAMPLES_PER_LEAF = 3
 SAMPLE_LEAVES = 60
@@ -185,23 +186,8 @@ def _choose_refused(refused: pl.DataFrame) -> tuple[Group, ...]:
         shown = rows.head(REFUSED_PER_REASON).iter_rows(named=True)
         leaves = rows["leaf"].n_unique()
         note = f"in {leaves:,} {'leaf' if leaves == 1 else 'leaves'}"
-        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(row | {"why": _explain_refusal(row)} for row in shown)))
+        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(row | {"why": explain_refusal(row)} for row in shown)))
     return tuple(sorted(groups, key=lambda group: (-group.count, group.name)))
-
-
-def _explain_refusal(row: Row) -> str:
-    """What the refusing filter left to say about one record."""
-    if row["parse_fault"]:
-        return f"not parsed: {row['parse_fault']}"
-    if row["refusal"]:
-        return f"refused: {row['refusal']}"
-    if row["matched_id"]:
-        return f"matches {row['matched_id']}"
-    if row["verified"] is False:
-        return f"verifier: {row['verifier_note'] or 'wrong'}"
-    if row["reward"] is not None:
-        return f"reward {row['reward']:.2f}"
-    return str(row["verifier_note"] or "")
 
 
 def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: list[Row]) -> Iterable[str]:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+COST_DIGITS = 9
+"""Decimals of a sum: the order in which floats are added up must not show in a release."""
+
 
 def count_cost(candidates: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     """A row for each value of `by` ("leaf", "step", "model", "flow"), sorted: `by`, requests, prompt_tokens, completion_tokens, cost.
@@ -17,6 +20,6 @@ def count_cost(candidates: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     counted = requests.group_by(*by).agg(
         pl.len().cast(pl.Int64).alias("requests"),
         pl.col("prompt_tokens", "completion_tokens").cast(pl.Int64).sum(),
-        pl.col("cost").sum(),
+        pl.col("cost").sum().round(COST_DIGITS),
     )
     return counted.sort(*by)

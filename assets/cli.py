@@ -70,6 +70,24 @@ def run(
         OUT.print(told, highlight=False, soft_wrap=True)
 
 
+@app.command(epilog=EXIT_CODES)
+def estimate(
+    line: LineName = DEFAULT_LINE,
+    units: Annotated[
+        int, typer.Option(min=1, help="Units that each flow's figures rest on at least; what the ledger does not hold is tried.")
+    ] = 5,
+) -> None:
+    """Say what a line will ask of its models, in requests, tokens, money and time, from a trial of a few calls; answers are kept."""
+    from assets.console import OUT
+    from assets.estimate import draw_estimate, estimate_run
+    from assets.run import open_line
+    from resources.home import find_home
+
+    opened = open_line(line)
+    for part in draw_estimate(opened, estimate_run(find_home(), opened, units)):
+        OUT.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+
 @app.command()
 def status(line: LineName = DEFAULT_LINE) -> None:
     """Show what a line has stored, when it was made, and its last runs."""

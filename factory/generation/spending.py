@@ -25,9 +25,10 @@ class BudgetSpentError(FactoryError):
 
 @dataclass
 class Spent:
-    """What was asked of one model. `seconds` is the sum over its requests, or over its batches for a model in this process."""
+    """What was asked of one model. `calls` are requests to a server, batches of a model in this process; `seconds` is the sum over them."""
 
     requests: int = 0
+    calls: int = 0
     tokens: int = 0
     money: float = 0.0
     seconds: float = 0.0
@@ -77,6 +78,7 @@ class Spending:
         sent = [answer for answer in answers if answer.finish_reason != "overflow"]
         spent = self.models.setdefault(model.teacher.identity, Spent())
         spent.requests += len(sent)
+        spent.calls += 1
         spent.tokens += sum(answer.prompt_tokens + answer.completion_tokens for answer in sent)
         spent.money += sum(model.price(answer) for answer in sent)
         spent.seconds += seconds

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -57,17 +58,21 @@ def estimate_run(home: Home, line: Line, units: int) -> Estimate:
 def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
     """The table of what is still to be asked, by flow, step and model, and what it rests on."""
     spec, total = line.generation, estimate.total
-    titles = ("flow", "step", "model", "requests", "tokens read", "tokens written", "money")
-    table = Table(title=f"{line.name}: {estimate.candidates:,} candidates, still to be asked", title_justify="left")
-    for place, title in enumerate(titles):
-        table.add_column(title, justify="left" if place < 3 else "right", overflow="fold", no_wrap=place > 2)
-    for figure in estimate.figures:
-        table.add_row(figure.flow, figure.step, figure.model, *_write_figure(figure))
-    table.add_section()
-    table.add_row("[bold]all[/bold]", "", "", *(f"[bold]{told}[/bold]" for told in _write_figure(total)))
+    table = Table(box=SIMPLE_HEAD, title=f"{line.name}: {estimate.candidates:,} candidates, still to be asked", title_justify="left")
+    table.add_column("flow, step, model", overflow="fold")
+    for title in ("requests", "tokens read", "tokens written", "money"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for flow in estimate.flows:
+        table.add_row(f"[bold]{escape(flow.flow)}[/bold]", *_write_figure(flow))
+        for figure in estimate.figures:
+            if figure.flow == flow.flow:
+                table.add_row(f"  {escape(figure.step)}\n  [dim]{escape(figure.model)}[/dim]", *_write_figure(figure))
+        table.add_section()
+    table.add_row("[bold]all flows[/bold]", *_write_figure(total))
     yield table
-    told = ", ".join(f"{flow} on {count:,}" for flow, count in estimate.units.items())
-    yield f"Expected values over their {CONFIDENCE:.0%} intervals; they rest on whole units of each flow: {escape(told)}."
+    yield f"Expected values over their {CONFIDENCE:.0%} intervals, which rest on whole units of each flow:"
+    for name, (units, sampled, leaves) in estimate.rests_on.items():
+        yield f"  {escape(name)}: {units:,} units of {sampled:,} of its {leaves:,} leaves"
     yield f"Free, as the ledger holds it: {estimate.held:,} requests."
     if estimate.asked.requests:
         local = any(model.server is None for model in (*list_teachers(spec), *([spec.judge] if spec.judge else [])))
@@ -77,8 +82,8 @@ def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
     if spec.accepted_per_leaf is not None:
         most, counted = count_most(spec), count_planned(spec)
         yield (
-            f"Counted where every candidate is accepted: {counted:,} of a leaf. With accepted_per_leaf {spec.accepted_per_leaf:,} a leaf may be "
-            f"given up to {most:,}, which is {most / counted:.3g} times this."
+            f"Counted where every candidate is accepted: {counted:,} of a leaf. With accepted_per_leaf {spec.accepted_per_leaf:,} a leaf "
+            f"may be given up to {most:,}, which is {most / counted:.3g} times this."
         )
     if spec.budget is not None:
         yield _write_budget(line, estimate)
@@ -86,7 +91,7 @@ def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
 
 def _write_figure(figure: Figure) -> tuple[str, ...]:
     counts = (figure.requests, figure.prompt_tokens, figure.completion_tokens)
-    return (*(_write_range(count, ",.0f") for count in counts), _write_range(figure.cost, ",.4g") if figure.cost.value else "–")
+    return (*(_write_range(count, ",.0f") for count in counts), _write_range(figure.cost, ",.3g") if figure.cost.value else "–")
 
 
 def _write_range(value: Range, form: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -49,15 +49,16 @@ class Figure:
 class Estimate:
     """What a line will newly ask. `asked`: what the trial asked. `held`: requests of the plan that the ledger answers, the trial's too.
 
-    `units`: by flow, how many units its figures rest on. `seconds`: from all models at their full bound, to no faster than the trial; null
-    where the trial asked nothing.
+    `rests_on`: by flow, on how many units its figures rest, of how many leaves, out of how many. `seconds`: from all models at their full
+    bound, to no faster than the trial; null where the trial asked nothing.
     """
 
     figures: tuple[Figure, ...]
+    flows: tuple[Figure, ...]  # the totals of each flow
     total: Figure
     asked: Spending
     held: int
-    units: Mapping[str, int]
+    rests_on: Mapping[str, tuple[int, int, int]]
     candidates: int
     seconds: tuple[float, float] | None
 
@@ -81,10 +82,10 @@ def estimate_line(
 ) -> Estimate:
     """What the candidates of `leaves` will ask beyond what `ledger` holds; other parameters are those of `generate_candidates`.
 
-    Units of the plan are a sample of their flow: those that the ledger holds to their end, and, where they are fewer than `units`, the
-    first that it does not, which are asked for now (`try_more`). What is still open is as many times the mean of the sample, flow by flow
-    (a stratified total, Cochran, "Sampling Techniques", 1977, chapter 5), with Student's interval of it. Draws inside a flow are uniform,
-    but leaves that are not in the sample may differ: the interval does not cover what was not seen.
+    Units of the plan are a sample of their flow: those that the ledger holds to their end, and, where they are fewer than `units`, or of
+    fewer leaves, the first that it does not, which are asked for now (`try_more`). What is still open is as many times the mean of the
+    sample, flow by flow (a stratified total, Cochran, "Sampling Techniques", 1977, chapter 5), with Student's interval of it. Draws inside
+    a leaf are uniform, but leaves that are not in the sample may differ: the interval does not cover what was not seen.
     Raises FactoryError where a flow does not go with its leaf, and what the models raise.
     """
     planned, surveys = count_planned(spec), dict[str, Survey]()
@@ -98,18 +99,18 @@ def estimate_line(
     for survey in surveys.values():
         try_more(survey, units, ledger, spending)
     wall = time.perf_counter() - began
-    figures, totals = list[Figure](), list[dict[str, _Sum]]()
+    figures, totals = list[Figure](), dict[str, dict[str, _Sum]]()
     for name, survey in surveys.items():
-        parts, total = _project(name, survey)
+        parts, totals[name] = _project(name, survey)
         figures += parts
-        totals.append(total)
-    whole = Figure("", "", "", **{measure: _add([total[measure] for total in totals]) for measure in MEASURES})
+    whole = Figure("", "", "", **{measure: _add([total[measure] for total in totals.values()]) for measure in MEASURES})
     return Estimate(
         figures=tuple(figures),
+        flows=tuple(_write_total(name, total) for name, total in totals.items()),
         total=whole,
         asked=spending,
         held=sum(survey.held for survey in surveys.values()),
-        units={name: len(survey.samples) for name, survey in surveys.items()},
+        rests_on={name: (len(survey.samples), len(survey.sampled), survey.leaves) for name, survey in surveys.items()},
         candidates=planned * len(leaves),
         seconds=_time(figures, spending, wall, _list_bounds(spec, teachers, judge)),
     )
@@ -133,12 +134,16 @@ def _project(flow: str, survey: Survey) -> tuple[list[Figure], dict[str, _Sum]]:
         step = survey.steps[place]
         own = [[request for request in unit if (request["step"], request["model"]) == (step, model)] for unit in survey.samples]
         sums = {measure: _spread([weights[step] * _measure(unit, measure) for unit in own]) for measure in MEASURES}
-        figures.append(Figure(flow, step, model, **{measure: _range(sums[measure]) for measure in MEASURES}))
+        figures.append(replace(_write_total(flow, sums), step=step, model=model))
     total = {
         measure: _spread([sum(weights[request["step"]] * _measure([request], measure) for request in unit) for unit in survey.samples])
         for measure in MEASURES
     }
     return figures, total
+
+
+def _write_total(flow: str, sums: Mapping[str, _Sum]) -> Figure:
+    return Figure(flow, "", "", **{measure: _range(sums[measure]) for measure in MEASURES})
 
 
 def _weigh_steps(survey: Survey) -> dict[str, float]:

@@ -102,8 +102,9 @@ class LeafWriter:
         self._sink.planned = candidates
         try:
             run_in_loop(self._drive(islice(self._drafts, units)))
-        except BudgetSpentError as error:
-            raise BudgetSpentError(error.spent, f"leaf {self.recipe.leaf}: {self._sink.describe()}") from None
+        except BudgetSpentError:
+            # Told anew, as what was in flight has been answered and counted since.
+            raise BudgetSpentError(self._source.spending.describe(), f"leaf {self.recipe.leaf}: {self._sink.describe()}") from None
         return self._sink.frame()
 
     async def _drive(self, drafts: islice[Draft]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -38,12 +38,12 @@ class LeafPlan:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A unit that is not written to its end: by step, how many of its drafts wait there, and how many of its requests are answered."""
+    """A unit that is not written to its end: how many of its drafts wait at each step, and how many of its requests are answered."""
 
     plan: LeafPlan
     unit: int
     rank: int  # among the waiting units of its leaf
-    open: Counter[str]
+    open: Mapping[str, float]
     held: int
 
 
@@ -51,44 +51,59 @@ class Waiting:
 class Survey:
     """How far a flow's plan is.
 
-    `samples`: the requests of units that are written to their end. `open`: by step, how many drafts wait there. `held`: requests that the
-    ledger answered. `waiting`: the first units of each leaf that are not written to their end.
+    `samples`: the requests of whole units that are written to their end, and `sampled` the leaves that they are of, out of `leaves`.
+    `open`: by step, how many drafts wait there; one that is cut short, as the leaf needs no more candidates, counts as a part of one.
+    `held`: requests that the ledger answered. `waiting`: the first units of each leaf that are not written to their end.
     """
 
     steps: tuple[str, ...]
     samples: list[list[Request]] = field(default_factory=list)
-    open: Counter[str] = field(default_factory=Counter)
+    sampled: set[str] = field(default_factory=set)
+    leaves: int = 0
+    open: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     held: int = 0
     waiting: list[Waiting] = field(default_factory=list)
 
 
 def survey_leaf(plan: LeafPlan, survey: Survey, ledger: Ledger, most_waiting: int) -> None:
     """Adds a leaf to the survey of its flow: every draft of its plan, as far as the ledger knows it; nobody is asked."""
-    rank = 0
+    survey.leaves += 1
+    rank, width = 0, _count_slots(plan, 0)
     for draft in plan_drafts(plan.material, plan.recipe, plan.candidates):
-        requests, opened = list[Request](), Counter[str]()
+        is_whole = len(draft.slots) == width
+        requests, opened = list[Request](), defaultdict[str, float](float)
         for part, step in _replay(draft, plan.recipe, ledger):
             requests += part.usage
-            opened.update([step] if step is not None else [])
+            if step is not None:
+                opened[step] += len(part.slots) / _count_slots(plan, part.step, parted=part.parted)
         survey.held += len(requests)
-        survey.open += opened
-        if opened and rank < most_waiting:
+        for step, count in opened.items():
+            survey.open[step] += count
+        if opened and is_whole and rank < most_waiting:
             survey.waiting.append(Waiting(plan, draft.unit.index, rank, opened, len(requests)))
             rank += 1
-        if not opened and len(survey.samples) < MOST_SAMPLES:
+        if not opened and is_whole and len(survey.samples) < MOST_SAMPLES:
             survey.samples.append(requests)
+            survey.sampled.add(plan.recipe.leaf)
+
+
+def _count_slots(plan: LeafPlan, step: int, *, parted: bool = False) -> int:
+    """Candidates that a draft at a step becomes where it is not cut short."""
+    return min(plan.recipe.count_slots(step, parted=parted), plan.candidates)
 
 
 def try_more(survey: Survey, units: int, ledger: Ledger, spending: Spending) -> None:
-    """Tries units until the sample holds `units`, of as many leaves as there are. What is stored of them is no longer open."""
-    missing = max(0, units - len(survey.samples))
-    chosen = sorted(survey.waiting, key=lambda each: each.rank)[:missing]
+    """Tries units until the sample holds `units`, of as many leaves where there are. What is stored of them is no longer open."""
+    missing = max(0, units - len(survey.samples), min(units, survey.leaves) - len(survey.sampled))
+    chosen = sorted(survey.waiting, key=lambda each: (each.rank, each.plan.recipe.leaf in survey.sampled))[:missing]
     if not chosen:
         return
     for each, requests in zip(chosen, try_units(chosen, ledger, spending), strict=True):
         survey.samples.append(requests)
+        survey.sampled.add(each.plan.recipe.leaf)
         if _find_windows(each.plan.recipe) is None:
-            survey.open -= each.open
+            for step, count in each.open.items():
+                survey.open[step] -= count
             survey.held += len(requests) - each.held
 
 

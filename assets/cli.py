@@ -66,8 +66,26 @@ def run(
         for told in tell_gates_failed(find_home(), opened):
             OUT.print(told, highlight=False, soft_wrap=True)
         raise
-    for told in tell_run(find_home(), opened, ended.survey, whole=not leaf):
+    for told in tell_run(find_home(), opened, ended.survey, ended.spending, whole=not leaf):
         OUT.print(told, highlight=False, soft_wrap=True)
+
+
+@app.command(epilog=EXIT_CODES)
+def estimate(
+    line: LineName = DEFAULT_LINE,
+    units: Annotated[
+        int, typer.Option(min=1, help="Units that each flow's figures rest on at least; what the ledger does not hold is tried.")
+    ] = 5,
+) -> None:
+    """Say what a line will ask of its models, in requests, tokens, money and time, from a trial of a few calls; answers are kept."""
+    from assets.console import OUT
+    from assets.estimate import draw_estimate, estimate_run
+    from assets.run import open_line
+    from resources.home import find_home
+
+    opened = open_line(line)
+    for part in draw_estimate(opened, estimate_run(find_home(), opened, units)):
+        OUT.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
 
 @app.command()

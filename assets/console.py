@@ -1,15 +1,19 @@
 """What a person sees in the terminal while a line runs: bars on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import dagster as dg
 from pydantic import PrivateAttr
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+from rich.text import Text
 
+from factory.records import FUNNEL
+from factory.release.visible import make_visible
 from resources.progress import Progress as Listener
 
 OUT = Console()
@@ -18,6 +22,26 @@ WORTH_A_LINE = 1.0
 """Seconds from which making one leaf is told in a line of its own."""
 QUIET = 15.0
 """Seconds after which a long piece of work says how far it is."""
+SHOWN_LEAVES = 8
+"""Leaves whose funnel stands above the bars."""
+FILTERS = tuple(name for name, kind in FUNNEL.items() if kind.is_integer())
+"""Columns of the funnel."""
+
+
+class _Bars(Progress):
+    """Bars of the assets under the funnel of the last leaves."""
+
+    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
+        self.funnels: dict[str, dict[str, int]] = {}
+        super().__init__(*columns, console=console)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self.funnels:
+            table = Table("leaf", *(Column(name, justify="right") for name in FILTERS), box=None, padding=(0, 2, 0, 0))
+            for leaf, through in [*self.funnels.items()][-SHOWN_LEAVES:]:
+                table.add_row(Text(leaf), *(f"{through[name]:,}" if name in through else "–" for name in FILTERS))
+            yield table
+        yield from super().get_renderables()
 
 
 @dataclass
@@ -36,7 +60,7 @@ class _Tally:
 class ConsoleProgress(Listener):
     """Draws the work of a run."""
 
-    _bars: Progress | None = PrivateAttr(default=None)
+    _bars: _Bars | None = PrivateAttr(default=None)
     _task: TaskID | None = PrivateAttr(default=None)
     _tally: _Tally | None = PrivateAttr(default=None)
 
@@ -50,7 +74,7 @@ class ConsoleProgress(Listener):
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[note]}"),
             )
-            self._bars = Progress(*columns, console=OUT)
+            self._bars = _Bars(*columns, console=OUT)
             with self._bars:
                 yield self
                 self._end()
@@ -73,6 +97,16 @@ class ConsoleProgress(Listener):
         elif time.monotonic() - tally.told > QUIET:
             tally.told = time.monotonic()
             OUT.print(f"  {asset:<16} {leaf} {done}/{total}", highlight=False, soft_wrap=True)
+
+    def count(self, leaf: str, funnel: Mapping[str, int]) -> None:
+        if self._bars is not None:
+            self._bars.funnels[leaf] = {**self._bars.funnels.get(leaf, {}), **funnel}
+        elif "accepted" in funnel:
+            told = " → ".join(f"{name} {funnel[name]:,}" for name in FILTERS if name in funnel)
+            OUT.print(f"  {leaf}: {told}", markup=False, highlight=False, soft_wrap=True)
+
+    def stop(self, leaf: str, why: str) -> None:
+        OUT.print(make_visible(f"  {leaf}: {why}"), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def finish(self, asset: str, leaf: str, rows: int, seconds: float, reused: bool) -> None:
         tally = self._tally
@@ -97,6 +131,7 @@ class ConsoleProgress(Listener):
             total = float(max(tally.leaves, 1))
             self._bars.update(self._task, total=total, completed=total, note=note)
             self._bars.stop_task(self._task)
+            self._bars.funnels.clear()
         else:
             OUT.print(f"{tally.asset:<18} {note}", highlight=False, soft_wrap=True)
 

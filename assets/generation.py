@@ -1,29 +1,40 @@
 """Generation: what the teacher writes for each leaf, resumable through the ledger."""
 
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.checks import check_frame, specify_checks
-from assets.layout import Outcome, Remake, asset_key, leaves_name, line_asset, read_assets
+from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, leaves_name, line_asset, read_assets
 from assets.leaves import make_leaves
 from assets.pages import show_table
-from factory.generation.generate import generate_candidates
+from factory.generation.cost import count_cost
+from factory.generation.generate import LeafWriter
 from factory.generation.ledger import Ledger
+from factory.generation.models import Teacher
 from factory.generation.plan import choose_flow, describe_settings, list_teachers, needs_line_pool
+from factory.generation.quota import count_most, is_reviewed, write_in_rounds
+from factory.generation.spending import Spending
 from factory.generation.units import select_material
 from factory.line import Line
+from factory.pico.models import model_revision
 from factory.records import CANDIDATE
+from factory.reward.review import LeafReviewer
 from resources.home import find_home
-from resources.keeper import Keeper, take_fingerprint
+from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
+from resources.progress import Progress
 
 TEACHER_POOL = "teacher"
 """Concurrency pool of the steps that ask a teacher."""
 RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For a teacher that fails for a while. What is wrong with the input is not tried again."""
+
+STOPPED_EARLY = "stopped"
+"""Fact of a leaf's frame: why it has fewer accepted candidates than were asked for."""
 
 
 class RemakeCandidates(Remake):
@@ -59,34 +70,85 @@ def build_generation(line: Line) -> list[dg.AssetsDefinition]:
         seed_examples: pl.DataFrame,
         seed_documents: pl.DataFrame,
     ) -> Outcome:
-        teachers = [models.teacher(section) for section in list_teachers(spec)]
-        judge = models.teacher(spec.judge) if spec.judge else None
         if needs_line_pool(spec):
             leaves = context.instance.get_dynamic_partitions(leaves_name(line))
             whole = keeper.store.read_leaves(asset_key(line, "seed_examples"), leaves)
             seed_examples = seed_examples if whole is None else whole
-        shown = seed_examples.filter(split="seed").drop("source")
-        ledger_file = find_home().ledger(line.name)
+        desk = _Desk(line, models, keeper.progress, seed_examples, seed_documents, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         if config.ask_failed_again:
-            with Ledger(ledger_file) as ledger:
+            with desk.open_ledger() as ledger:
                 context.log.info(f"{ledger.forget_failed()} requests that were given up are asked again")
-
-        def fingerprint(leaf: str) -> str:
-            flow = choose_flow(select_material(leaf, seed_examples, seed_documents), spec)
-            settings = [describe_settings(flow, spec, teachers, judge), line.seed]
-            examples = shown if flow.pool == "line" else shown.filter(leaf=leaf)
-            return take_fingerprint(["generation"], settings, [examples, seed_documents.filter(leaf=leaf)])
-
-        def make(leaf: str) -> pl.DataFrame:
-            report = partial(keeper.progress.advance, "candidates", leaf)
-            with Ledger(ledger_file) as ledger:
-                return generate_candidates(leaf, seed_examples, seed_documents, spec, teachers, ledger, line.seed, report, judge)
-
         refresh = config.refresh or config.ask_failed_again
-        frame = make_leaves(context, keeper, fingerprint, make, _show_candidates, refresh=refresh)
+        frame = make_leaves(context, keeper, desk.take_fingerprint, desk.write, _show_candidates, refresh=refresh)
+        context.log.info(f"newly asked in this run: {desk.spending.describe()}")
         return Outcome(check_results=check_frame(key, frame))
 
     return [candidates]
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where the leaves of one run are written. `run`: the id by which its spending is counted."""
+
+    line: Line
+    models: Models
+    progress: Progress
+    examples: pl.DataFrame
+    documents: pl.DataFrame
+    run: str
+
+    @cached_property
+    def teachers(self) -> list[Teacher]:
+        return [self.models.teacher(section) for section in list_teachers(self.line.generation)]
+
+    @cached_property
+    def judge(self) -> Teacher | None:
+        return self.models.teacher(self.line.generation.judge) if self.line.generation.judge else None
+
+    @property
+    def spending(self) -> Spending:
+        return self.models.spending(self.line.generation, self.run)
+
+    def open_ledger(self) -> Ledger:
+        return Ledger(find_home().ledger(self.line.name))
+
+    def take_fingerprint(self, leaf: str) -> str:
+        """What the leaf's candidates follow from; where they may be reviewed while they are written, that is the reward section too."""
+        spec, reward = self.line.generation, self.line.reward
+        flow = choose_flow(select_material(leaf, self.examples, self.documents), spec)
+        settings = [describe_settings(flow, spec, self.teachers, self.judge), self.line.seed]
+        shown = self.examples.filter(split="seed").drop("source")
+        frames = [shown if flow.pool == "line" else shown.filter(leaf=leaf), self.documents.filter(leaf=leaf)]
+        if not is_reviewed(spec):
+            return take_fingerprint(["generation"], settings, frames)
+        held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
+        judged_by = [reward.model_dump(exclude={"model", "batch_size"}), f"{reward.model}@{model_revision(reward.model)}"]
+        return take_fingerprint(["generation", "reward"], [*settings, *judged_by], [*frames, held_out])
+
+    def write(self, leaf: str) -> Made:
+        """The leaf's candidates, topped up until enough are accepted where the line asks for that."""
+        spec, reward = self.line.generation, self.line.reward
+        with self.open_ledger() as ledger:
+            writer = LeafWriter(
+                leaf,
+                self.examples,
+                self.documents,
+                spec,
+                self.teachers,
+                ledger,
+                self.line.seed,
+                judge=self.judge,
+                spending=self.spending,
+                progress=partial(self.progress.advance, "candidates", leaf),
+                watch=partial(self.progress.count, leaf),
+                most=count_most(spec),
+            )
+            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, lambda: self.models.reward(reward))
+            written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
+        if written.stopped is None:
+            return Made(written.frame)
+        self.progress.stop(leaf, written.stopped)
+        return Made(written.frame, {STOPPED_EARLY: written.stopped})
 
 
 def _show_candidates(frame: pl.DataFrame) -> dict[str, Any]:
@@ -95,8 +157,10 @@ def _show_candidates(frame: pl.DataFrame) -> dict[str, Any]:
         "teacher": ", ".join(frame["teacher"].unique().sort()),
         "flow": ", ".join(frame["flow"].unique().sort()),
         "faults": show_table(_count_faults(frame), ["step", "what", "candidates"]),
+        "cost_by_step": show_table(cost := count_cost(frame, ("step", "model")), cost.columns, rows=cost.height),
         "sample": show_table(parsed, ["instruction", "response", "context"]),
         "parsed_share": parsed.height / max(frame.height, 1),
+        "requests": float(cost["requests"].sum()),
         **{name: float(frame[name].sum()) for name in ("prompt_tokens", "completion_tokens", "cost")},
     }
 

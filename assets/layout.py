@@ -24,6 +24,9 @@ KINDS = {
 }
 """Badges of an asset, by stage."""
 
+FIRST_RUN_TAG = "factory/first_run"
+"""Of several Dagster runs that are one run for a person, the id of the first: a budget is of them all."""
+
 POLARS_TYPES = {"String": "string", "Boolean": "bool", "Int32": "int", "Int64": "int", "Float64": "float"}
 
 

@@ -55,6 +55,7 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
 
         sections = {"name", "description", "seed", "seeds", "generation", "reward", "validation"}
         settings = line.model_dump(mode="json", include=sections) | {"models": models, "root": str(find_home().releases)}
+        settings["generation"].pop("budget")  # it shapes no record
         kept = keeper.keep(
             key,
             None,

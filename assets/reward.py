@@ -45,7 +45,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
             context,
             keeper,
             lambda leaf: take_fingerprint(["reward"], [judge], [candidates.filter(leaf=leaf)]),
-            lambda leaf: score_candidates(candidates.filter(leaf=leaf), lambda: models.reward(spec)),
+            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), lambda: models.reward(spec))),
             _show_scores,
             refresh=config.refresh,
         )

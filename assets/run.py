@@ -14,15 +14,17 @@ from dagster._core.events import DagsterEvent, DagsterEventType
 from assets.automation import range_tags
 from assets.console import ERR, ConsoleProgress
 from assets.definitions import build_definitions, build_resources, lines_folder
-from assets.layout import asset_key, leaves_name
+from assets.layout import FIRST_RUN_TAG, asset_key, leaves_name
 from assets.leaves import STOPPED
 from assets.seeds import sync_leaves
 from factory.faults import FactoryError
+from factory.generation.spending import Spending
 from factory.line import Line, load_line
 from factory.records import METRIC, empty
 from factory.seeds.survey import Survey
 from resources.home import Home, open_instance, prepare_stores
 from resources.lock import LINE_TAG, hold_line
+from resources.models import Models
 
 LEAF_ASSETS = ("seed_examples", "seed_documents", "candidates", "scored")
 VERDICT_ASSETS = ("accepted", "rejected")
@@ -44,10 +46,11 @@ class RunStoppedError(FactoryError):
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that ended well."""
+    """A run that ended well. `spending`: what it newly asked of teachers and judge."""
 
     survey: Survey
     run_ids: tuple[str, ...]
+    spending: Spending
 
 
 def open_line(name_or_file: str) -> Line:
@@ -110,13 +113,13 @@ def run_line(
         for reason in survey.reasons:
             ERR.print(f"left out: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         job = build_definitions([line], build_resources(home, ConsoleProgress())).resolve_job_def(line.name)
-        run_ids = []
+        run_ids: list[str] = []
         for part in _plan(line, known, _choose(known, leaves, survey)):
             try:
                 result = job.execute_in_process(
                     instance=instance,
                     run_config=_configure(job, part, refresh=refresh, ask_failed_again=ask_failed_again, log_level=log_level),
-                    tags=part.tags | {LINE_TAG: line.name},
+                    tags=part.tags | {LINE_TAG: line.name} | ({FIRST_RUN_TAG: run_ids[0]} if run_ids else {}),
                     asset_selection=part.assets,
                     raise_on_error=False,
                 )
@@ -125,7 +128,7 @@ def run_line(
             run_ids.append(result.run_id)
             if not result.success:
                 raise _name_failure(result.all_events)
-        return Ended(survey, tuple(run_ids))
+        return Ended(survey, tuple(run_ids), Models().spending(line.generation, run_ids[0]))
 
 
 def _name_failure(events: Sequence[DagsterEvent]) -> FactoryError:

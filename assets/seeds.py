@@ -22,7 +22,7 @@ from factory.seeds.layout import Known
 from factory.seeds.leaf import Leaf
 from factory.seeds.survey import Survey, survey_seeds
 from resources.home import find_home
-from resources.keeper import Keeper, take_fingerprint
+from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
 
 VALID = "seeds_valid"
@@ -70,7 +70,7 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
             context,
             keeper,
             lambda leaf: take_fingerprint(["seeds"], [_find_leaf(survey, leaf).digest, line.seeds.holdout]),
-            lambda leaf: collect_examples(_find_leaf(survey, leaf), line.seeds.holdout),
+            lambda leaf: Made(collect_examples(_find_leaf(survey, leaf), line.seeds.holdout)),
             _show_examples,
             refresh=config.refresh,
         )
@@ -91,7 +91,7 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
             context,
             keeper,
             lambda leaf: take_fingerprint(["seeds"], [leaf, _list_documents(_find_leaf(survey, leaf)), most, teacher.identity]),
-            lambda leaf: collect_documents(_find_leaf(survey, leaf), most, partial(count_text, teacher)),
+            lambda leaf: Made(collect_documents(_find_leaf(survey, leaf), most, partial(count_text, teacher))),
             lambda frame: {"sample": show_table(frame, ["document", "heading", "text"])},
             refresh=config.refresh,
         )

@@ -11,13 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.champion import find_champion, student_name
+from assets.generation import STOPPED_EARLY
 from assets.layout import asset_key, leaves_name
 from assets.release import CARD
 from factory.faults import FactoryError
+from factory.generation.cost import count_cost
+from factory.generation.spending import Spending
 from factory.line import Line
 from factory.records import take_examples
 from factory.release.manifest import find_releases
 from factory.release.trace import Trace, trace_record
+from factory.release.visible import make_visible
 from factory.reward.funnel import count_funnel, hints
 from factory.seeds.survey import Survey
 from factory.training import summarise
@@ -30,6 +34,7 @@ from resources.store import FrameStore
 LEAF_FRAMES = ("seed_examples", "seed_documents", "candidates", "scored")
 LINE_FRAMES = ("accepted", "rejected", "fidelity", "privacy", "fairness", "collapse", "gates", "dataset_release")
 MOST_HINTS = 5
+MOST_STEPS = 8
 MOST_RUNS = 5
 
 
@@ -51,6 +56,12 @@ class Shelf:
         stamp = open_store(self.home).stamp(dg.AssetKey([self.line, name]), None)
         return stamp.facts if stamp else {}
 
+    def leaf_facts(self, name: str, fact: str) -> dict[str, str]:
+        """A fact of the stored frames of leaves, by leaf; leaves that lack it are left out."""
+        store, key = open_store(self.home), dg.AssetKey([self.line, name])
+        stamps = {leaf: store.stamp(key, leaf) for leaf in self.leaves}
+        return {leaf: str(stamp.facts[fact]) for leaf, stamp in stamps.items() if stamp is not None and fact in stamp.facts}
+
     def stored_leaves(self, name: str) -> int:
         """How many of the leaves are stored."""
         store, key = open_store(self.home), dg.AssetKey([self.line, name])
@@ -68,18 +79,21 @@ def open_shelf(home: Home, line: str) -> Shelf:
         return Shelf(home, line, tuple(instance.get_dynamic_partitions(f"{line}_leaves")))
 
 
-def tell_run(home: Home, line: Line, survey: Survey, *, whole: bool) -> Iterator[str]:
-    """The summary of a run in lines of rich's markup: seeds, what was accepted and why not, gates, accuracy, where all lies, what next.
+def tell_run(home: Home, line: Line, survey: Survey, spending: Spending, *, whole: bool) -> Iterator[str]:
+    """The summary of a run in lines of rich's markup: seeds, what was accepted and why not, costs, gates, accuracy, where all lies.
 
     A run that was not of the `whole` line went as far as the verdict.
     """
     shelf = open_shelf(home, line.name)
     if not whole:
-        yield from _align(line, [*_tell_data(shelf)])
+        yield from _align(line, [*_tell_data(shelf), *_tell_cost(shelf), ("this run", f"newly asked: {spending.describe()}")])
+        yield from _tell_stopped(shelf)
         yield from _tell_faults(survey)
         yield "\nMade up to the verdict. [bold]factory run[/bold] without --leaf validates, releases and trains.\n"
         return
-    yield from _align(line, [*_tell_data(shelf), *_tell_gates(shelf), *_tell_release(shelf), *_tell_training(shelf, line)])
+    data = [*_tell_data(shelf), *_tell_cost(shelf), ("this run", f"newly asked: {spending.describe()}")]
+    yield from _align(line, [*data, *_tell_gates(shelf), *_tell_release(shelf), *_tell_training(shelf, line)])
+    yield from _tell_stopped(shelf)
     yield from _tell_faults(survey)
     yield from _tell_next(shelf)
 
@@ -87,7 +101,8 @@ def tell_run(home: Home, line: Line, survey: Survey, *, whole: bool) -> Iterator
 def tell_gates_failed(home: Home, line: Line) -> Iterator[str]:
     """After a run whose gates failed: how far it came, and what a person can do."""
     shelf = open_shelf(home, line.name)
-    yield from _align(line, [*_tell_data(shelf), *_tell_gates(shelf)])
+    yield from _align(line, [*_tell_data(shelf), *_tell_cost(shelf), *_tell_gates(shelf)])
+    yield from _tell_stopped(shelf)
     yield "\nNothing was released or trained. [bold]factory report[/bold] shows every gate. Mend the data (the funnel above says where it"
     yield "is lost), move the threshold under validation.gates in the line's YAML, or waive the gate there by name and with a reason:"
     yield "  validation: {waivers: \\[{gate: <report>.<metric>, by: <your name>, reason: <why>}]}\n"
@@ -119,6 +134,38 @@ def _tell_data(shelf: Shelf) -> Iterator[tuple[str, str]]:
         yield "", f"[yellow]{escape(hint)}[/yellow]"
     if len(advice) > MOST_HINTS:
         yield "", f"[yellow]… and {len(advice) - MOST_HINTS} more leaves; the page of `accepted` in `factory ui` lists them[/yellow]"
+
+
+def _tell_cost(shelf: Shelf) -> Iterator[tuple[str, str]]:
+    """What all stored candidates cost, refused ones too, in all and by step and model, the dearest first."""
+    candidates, accepted = shelf.frame("candidates"), shelf.frame("accepted")
+    if candidates is None:
+        return
+    steps = count_cost(candidates, ("step", "model")).sort("cost", "completion_tokens", descending=True, maintain_order=True)
+    total = steps.sum().row(0, named=True)
+    tokens = total["prompt_tokens"] + total["completion_tokens"]
+    kept = 0 if accepted is None else accepted.height
+    each = f"; {tokens / kept:,.0f} tokens{_money(total['cost'] / kept)} for each accepted record" if kept else ""
+    yield "cost", f"{total['requests'] or 0:,} requests, {tokens or 0:,} tokens{_money(total['cost'])}{each}"
+    for row in steps.head(MOST_STEPS).iter_rows(named=True):
+        read, wrote = row["prompt_tokens"], row["completion_tokens"]
+        told = f"{row['step']}, {row['model']}: {row['requests']:,} requests, {read:,} tokens read, {wrote:,} written{_money(row['cost'])}"
+        yield "", escape(told)
+    if steps.height > MOST_STEPS:
+        yield "", f"… and {steps.height - MOST_STEPS} more; the page of `candidates` in `factory ui` lists them"
+
+
+def _money(cost: float) -> str:
+    return f", {cost:,.4g} money" if cost else ""
+
+
+def _tell_stopped(shelf: Shelf) -> Iterator[str]:
+    """Leaves that were stopped early, and why."""
+    stopped = shelf.leaf_facts("candidates", STOPPED_EARLY)
+    if stopped:
+        yield f"\n[yellow]{len(stopped)} {'leaf was' if len(stopped) == 1 else 'leaves were'} stopped early:[/yellow]"
+        for leaf, why in stopped.items():
+            yield "  " + escape(make_visible(f"{leaf}: {why}")).replace("\n", "\n  ")
 
 
 def _tell_gates(shelf: Shelf) -> Iterator[tuple[str, str]]:

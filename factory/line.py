@@ -103,13 +103,33 @@ class TeacherSpec(Spec):
 Persona = Literal["precise", "creative"]
 
 
+class BudgetSpec(Spec):
+    """Most that one run may newly spend on teachers and judge together; what the ledger holds is free."""
+
+    tokens: int | None = Field(default=None, ge=1, description="Prompt and completion tokens together.")
+    money: float | None = Field(default=None, gt=0, description="In the currency of the line's price tables.")
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Self:
+        if self.tokens is None and self.money is None:
+            raise ValueError("give tokens, money, or both")
+        return self
+
+
 class GenerationSpec(Spec):
     """How candidates are written."""
 
     teacher: TeacherSpec = TeacherSpec()
     teachers: tuple[TeacherSpec, ...] = Field(default=(), description="More teachers: each candidate draws one, or `teacher`, by weight.")
     judge: TeacherSpec | None = Field(default=None, description="Model that the judging steps of flows are put to.")
-    candidates_per_leaf: int = Field(default=120, ge=1)
+    candidates_per_leaf: int = Field(default=120, ge=1, description="Candidates of a leaf; with accepted_per_leaf, of its first round.")
+    accepted_per_leaf: int | None = Field(
+        default=None, ge=1, description="Accepted records that a leaf is topped up to, in rounds, until a stop rule holds."
+    )
+    most_candidates_per_leaf: int | None = Field(default=None, ge=1, description="Where topping up stops; else min_yield alone stops it.")
+    min_yield: Share = Field(default=0.05, gt=0, description="Least share of accepted candidates with which a leaf is topped up.")
+    yield_after: int = Field(default=100, ge=1, description="Candidates from which a leaf's yield says something.")
+    budget: BudgetSpec | None = None
     examples_per_prompt: int = Field(default=3, ge=1)
     responses_per_instruction: int = Field(
         default=1, ge=1, le=64, description="Responses to one instruction, for preference pairs; each is a candidate."
@@ -129,6 +149,20 @@ class GenerationSpec(Spec):
     judging: Sampling = Sampling(temperature=0.0, max_new_tokens=256)
     precise: Sampling = Sampling(temperature=0.0)
     creative: Sampling = Sampling(temperature=0.7)
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        most = self.most_candidates_per_leaf
+        if most is not None and self.accepted_per_leaf is None:
+            raise ValueError("most_candidates_per_leaf bounds what accepted_per_leaf asks for: give that too, or candidates_per_leaf alone")
+        if most is not None and most < self.candidates_per_leaf:
+            raise ValueError(
+                f"most_candidates_per_leaf {most} is less than the first round, candidates_per_leaf {self.candidates_per_leaf}"
+            )
+        priced = any(model.price != Price() for model in (self.teacher, *self.teachers, *([self.judge] if self.judge else [])))
+        if self.budget and self.budget.money is not None and not priced:
+            raise ValueError("a budget in money needs a price: give teacher.price, or budget.tokens")
+        return self
 
 
 class RewardSpec(Spec):

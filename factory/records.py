@@ -11,7 +11,9 @@ import polars as pl
 
 GROUPS = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
 TURNS = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
-USAGE = pl.List(pl.Struct({"step": pl.String, "prompt_tokens": pl.Int32, "completion_tokens": pl.Int32, "cost": pl.Float64}))
+USAGE = pl.List(
+    pl.Struct({"step": pl.String, "model": pl.String, "prompt_tokens": pl.Int32, "completion_tokens": pl.Int32, "cost": pl.Float64})
+)
 JUDGEMENTS = pl.List(pl.Struct({"step": pl.String, "score": pl.Float64}))
 
 TOPIC = "topic"

@@ -1,11 +1,12 @@
-"""The models of a line, opened when first needed and kept open for the length of a run."""
+"""The models of a line, opened when first needed and kept open for the length of a run, and what the run spends on them."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from factory.line import RewardSpec, TeacherSpec
+from factory.generation.spending import Spending
+from factory.line import BudgetSpec, GenerationSpec, RewardSpec, TeacherSpec
 
 if TYPE_CHECKING:
     from factory.generation.local_teacher import LocalTeacher
@@ -23,6 +24,10 @@ class Models(dg.ConfigurableResource[None]):
         """
         return _open_teacher(spec.model_dump_json(exclude={"weight", "depth", "price"}))
 
+    def spending(self, spec: GenerationSpec, run: str) -> Spending:
+        """What the run of that id has newly spent so far, held against the line's budget: one count for all that ask with the same id."""
+        return _open_spending(spec.budget.model_dump_json() if spec.budget else "", run)
+
     def reward(self, spec: RewardSpec) -> "RewardModel":
         """The reward model, its weights read now. Raises FactoryError where it cannot be opened."""
         return _open_reward(spec.model, spec.batch_size)
@@ -34,6 +39,11 @@ def _open_teacher(spec_json: str) -> "LocalTeacher | ServerTeacher":
     from factory.generation.teachers import open_teacher
 
     return open_teacher(TeacherSpec.model_validate_json(spec_json))
+
+
+@lru_cache(maxsize=16)
+def _open_spending(budget_json: str, run: str) -> Spending:
+    return Spending(BudgetSpec.model_validate_json(budget_json) if budget_json else None)
 
 
 @lru_cache(maxsize=4)

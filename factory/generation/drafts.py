@@ -93,6 +93,7 @@ class Draft:
         self.usage.append(
             {
                 "step": step,
+                "model": model.teacher.identity,
                 "prompt_tokens": answer.prompt_tokens,
                 "completion_tokens": answer.completion_tokens,
                 "cost": model.price(answer),

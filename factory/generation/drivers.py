@@ -6,6 +6,7 @@ Both ask the ledger first, and store what is answered before anything more is as
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +15,8 @@ from factory.faults import FactoryError
 from factory.generation.chat import Completion
 from factory.generation.drafts import Draft
 from factory.generation.ledger import Ledger
-from factory.generation.models import Served, Windowed
+from factory.generation.models import Model, Served
+from factory.generation.spending import Spending
 from factory.generation.writers import Call, Writing
 
 Write = Callable[[Draft], Writing]
@@ -29,30 +31,39 @@ class _Open:
     call: Call
 
 
-async def drive_windows(drafts: Iterable[Draft], write: Write, ledger: Ledger, window: int, finish: Finish) -> None:
+@dataclass(frozen=True)
+class Source:
+    """Where answers come from: the ledger, and for what it lacks the models, as long as the run may spend."""
+
+    ledger: Ledger
+    spending: Spending
+
+
+async def drive_windows(drafts: Iterable[Draft], write: Write, source: Source, window: int, finish: Finish) -> None:
     """Carries `drafts` in windows of `window`, each to its end: in rounds, in which every writer asks once.
 
     The floating-point output of a model depends on the shape of its batch, and a changed last digit may change a sampled token. So windows
     are cut from the whole plan by index alone, batches from the whole round, and a batch of which an answer is missing is asked whole,
     while answers already stored win: a killed run resumes to the bytes of one that was not killed, and more candidates leave every full
     window as it was. What is put to a server in a round is asked at once, within the server's own bound.
-    `finish` is called with each finished draft. Raises what the models and the ledger raise, once every answer in flight is stored.
+    `finish` is called with each finished draft. Raises what the models and the ledger raise, and BudgetSpentError, once every answer in
+    flight is stored.
     """
     rest = iter(drafts)
     while planned := [*islice(rest, window)]:
         waiting = [*_start(planned, write, finish)]
         while waiting:
-            answers = await _answer_round([each.call for each in waiting], ledger)
+            answers = await _answer_round([each.call for each in waiting], source)
             waiting = [
                 again for each, answer in zip(waiting, answers, strict=True) for again in _advance(each.writing, answer, write, finish)
             ]
 
 
-async def drive_concurrent(drafts: Iterable[Draft], write: Write, ledger: Ledger, in_flight: int, finish: Finish) -> None:
+async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source, in_flight: int, finish: Finish) -> None:
     """Carries `drafts` with at most `in_flight` writers alive, each on its own way: none waits for another, and no list of all is made.
 
     `finish` is called with each finished draft, in no fixed order. Where a model or the ledger raises FactoryError, ParkedError among
-    them, nothing new is begun, what is in flight is still answered and stored, and then it is raised.
+    them, or the budget is spent, nothing new is begun, what is in flight is still answered and stored, and then it is raised.
     """
     rest = iter(drafts)
     parted: list[Draft] = []
@@ -63,7 +74,7 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, ledger: Ledger
         writing, answer = write(draft), None
         try:
             while not errors:
-                answer = await _answer(writing.send(answer) if answer else next(writing), ledger)
+                answer = await _answer(writing.send(answer) if answer else next(writing), source)
         except StopIteration as end:
             ended: list[Draft] = end.value
             return ended
@@ -104,45 +115,53 @@ def _advance(writing: Writing, answer: Completion | None, write: Write, finish: 
         yield from _start(end.value, write, finish)
 
 
-async def _answer(call: Call, ledger: Ledger) -> Completion:
+async def _answer(call: Call, source: Source) -> Completion:
     """The stored answer, or the server's, which is stored at once."""
-    stored = ledger.get([call.key])
+    stored = source.ledger.get([call.key])
     if call.key in stored:
         return stored[call.key]
     assert call.model.served is not None
+    source.spending.admit()
+    began = time.perf_counter()
     answer = await call.model.served.ask(call.request)
-    ledger.put({call.key: answer})
+    source.ledger.put({call.key: answer})
+    source.spending.note(call.model, [answer], time.perf_counter() - began)
     return answer
 
 
-async def _answer_round(calls: Sequence[Call], ledger: Ledger) -> list[Completion]:
+async def _answer_round(calls: Sequence[Call], source: Source) -> list[Completion]:
     """The answers to one round, in its order."""
-    found = ledger.get([call.key for call in calls])
+    found = source.ledger.get([call.key for call in calls])
     models = {id(call.model): call.model for call in calls}
     for model in models.values():
         own = [call for call in calls if call.model is model]
         if isinstance(model.teacher, Served):
-            found |= await _ask_server([call for call in own if call.key not in found], ledger, model.teacher.in_flight)
+            found |= await _ask_server([call for call in own if call.key not in found], source, model.teacher.in_flight)
         else:
-            found |= _ask_window(own, model.teacher, found, ledger)
+            found |= _ask_window(own, model, found, source)
     return [found[call.key] for call in calls]
 
 
-def _ask_window(calls: Sequence[Call], teacher: Windowed, found: dict[str, Completion], ledger: Ledger) -> dict[str, Completion]:
+def _ask_window(calls: Sequence[Call], model: Model, found: dict[str, Completion], source: Source) -> dict[str, Completion]:
     """What `found` lacks of one model's calls, asked in the batches of the whole round and stored batch by batch."""
+    teacher = model.teacher
+    assert not isinstance(teacher, Served)
     answers: dict[str, Completion] = {}
     for batch in teacher.plan_batches([call.request for call in calls]):
         asked = [calls[place] for place in batch]
         if all(call.key in found for call in asked):
             continue
+        source.spending.admit()
+        began = time.perf_counter()
         computed = teacher.complete([call.request for call in asked])
         new = {call.key: answer for call, answer in zip(asked, computed, strict=True) if call.key not in found}
-        ledger.put(new)
+        source.ledger.put(new)
+        source.spending.note(model, [*new.values()], time.perf_counter() - began)
         answers |= new
     return answers
 
 
-async def _ask_server(calls: Sequence[Call], ledger: Ledger, in_flight: int) -> dict[str, Completion]:
+async def _ask_server(calls: Sequence[Call], source: Source, in_flight: int) -> dict[str, Completion]:
     """The answers of a server, at most `in_flight` at once. Raises the first FactoryError once every answer in flight is stored."""
     rest = iter(calls)
     answers: dict[str, Completion] = {}
@@ -151,7 +170,7 @@ async def _ask_server(calls: Sequence[Call], ledger: Ledger, in_flight: int) -> 
     async def ask_on() -> None:
         try:
             while not errors and (call := next(rest, None)) is not None:
-                answers[call.key] = await _answer(call, ledger)
+                answers[call.key] = await _answer(call, source)
         except FactoryError as error:
             errors.append(error)
 

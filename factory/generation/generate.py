@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import polars as pl
 
 from factory.generation.drafts import Draft, Recipe, write_rows
-from factory.generation.drivers import drive_concurrent, drive_windows
+from factory.generation.drivers import Source, drive_concurrent, drive_windows
 from factory.generation.ledger import Ledger
 from factory.generation.loop import run_in_loop
 from factory.generation.models import Served, Teacher
 from factory.generation.plan import make_recipe, plan_drafts
+from factory.generation.spending import BudgetSpentError, Spending
 from factory.generation.units import select_material
 from factory.generation.writers import Writing, write
 from factory.line import GenerationSpec
@@ -22,6 +24,9 @@ CHUNK = 1000
 """Rows that are turned into columns at once: ten thousand candidates as Python objects would be most of a run's memory."""
 
 Progress = Callable[[int, int], None]
+"""`progress(done, total)` counts steps of candidates."""
+Watch = Callable[[Mapping[str, int]], None]
+"""Told how many candidates have come through each filter so far, as columns of records.FUNNEL."""
 
 
 def generate_candidates(
@@ -34,47 +39,97 @@ def generate_candidates(
     seed: int,
     progress: Progress | None = None,
     judge: Teacher | None = None,
+    spending: Spending | None = None,
 ) -> pl.DataFrame:
     """`spec.candidates_per_leaf` candidates of `leaf` (records.CANDIDATE), in the order of the plan, those refused or not parsed included.
 
     `seeds` (records.SEED) and `documents` (records.DOCUMENT) may hold other leaves as well, and must where the flow's pool is the line.
     `teachers` are those of `list_teachers(spec)`, in its order; `judge` is the model of `spec.judge`. `seed` is the line's seed number.
-    Of what the ledger holds nothing is asked again. `progress(done, total)` counts steps of candidates.
+    Of what the ledger holds nothing is asked again. `spending` counts what is newly asked, over all leaves that it is given with.
     Raises FactoryError where the leaf has nothing to show, or a model, a flow or the ledger fails; ParkedError where a server is not asked
-    for now. What was answered stays stored.
+    for now; BudgetSpentError where the budget of `spending` is reached. What was answered stays stored.
     """
-    material = select_material(leaf, seeds, documents)
-    recipe = make_recipe(material, spec, teachers, judge, seed)
-    sink = _Sink(recipe, spec.candidates_per_leaf, progress)
-    drafts = plan_drafts(material, recipe)
-    models = [*recipe.teachers, *([recipe.judge] if recipe.judge else [])]
-    served = {model.served for model in models if model.served is not None}
+    writer = LeafWriter(leaf, seeds, documents, spec, teachers, ledger, seed, judge=judge, spending=spending, progress=progress)
+    return writer.write(spec.candidates_per_leaf)
 
-    async def drive() -> None:
+
+class LeafWriter:
+    """Writes the candidates of one leaf in rounds, which are pieces of one plan: so many small rounds give the rows of one large one.
+
+    Parameters are those of `generate_candidates`; the plan is of at most `most` candidates.
+    """
+
+    def __init__(
+        self,
+        leaf: str,
+        seeds: pl.DataFrame,
+        documents: pl.DataFrame,
+        spec: GenerationSpec,
+        teachers: Sequence[Teacher],
+        ledger: Ledger,
+        seed: int,
+        *,
+        judge: Teacher | None = None,
+        spending: Spending | None = None,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
+        most: int | None = None,
+    ) -> None:
+        material = select_material(leaf, seeds, documents)
+        self.recipe = make_recipe(material, spec, teachers, judge, seed)
+        self.most = spec.candidates_per_leaf if most is None else most
+        self._source = Source(ledger, Spending() if spending is None else spending)
+        self._drafts = plan_drafts(material, self.recipe, self.most)
+        self._sink = _Sink(self.recipe, progress, watch)
+        models = [*self.recipe.teachers, *([self.recipe.judge] if self.recipe.judge else [])]
+        self._served = {model.served for model in models if model.served is not None}
+        self._in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
+        windows = [model.teacher.window for model in models if not isinstance(model.teacher, Served)]
+        self._window = max(windows, default=None)
+        self._width = self.recipe.count_slots()
+
+    def round_up(self, candidates: int) -> int:
+        """The first whole round from `candidates` on: whole units, and, for a model in this process, whole windows.
+
+        A window that is cut short would be batched otherwise, and another batch may change the last digit of an answer.
+        """
+        whole = self._width * (self._window or 1)
+        return min(-(-candidates // whole) * whole, self.most)
+
+    def write(self, candidates: int) -> pl.DataFrame:
+        """The first `candidates` candidates of the plan, a whole round or all; those of earlier rounds are not written again."""
+        units = -(-candidates // self._width) - -(-self._sink.planned // self._width)
+        self._sink.planned = candidates
         try:
-            if all(model.served is not None for model in models):
-                in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
-                await drive_concurrent(drafts, sink.write, ledger, in_flight, sink.finish)
-            else:
-                window = max(model.teacher.window for model in models if not isinstance(model.teacher, Served))
-                await drive_windows(drafts, sink.write, ledger, window, sink.finish)
-        finally:
-            for teacher in served:
-                await teacher.close()
+            run_in_loop(self._drive(islice(self._drafts, units)))
+        except BudgetSpentError:
+            # Told anew, as what was in flight has been answered and counted since.
+            raise BudgetSpentError(self._source.spending.describe(), f"leaf {self.recipe.leaf}: {self._sink.describe()}") from None
+        return self._sink.frame()
 
-    run_in_loop(drive())
-    return sink.frame()
+    async def _drive(self, drafts: islice[Draft]) -> None:
+        sink = self._sink
+        try:
+            if self._window is None:
+                await drive_concurrent(drafts, sink.write, self._source, self._in_flight, sink.finish)
+            else:
+                await drive_windows(drafts, sink.write, self._source, self._window, sink.finish)
+        finally:
+            for teacher in self._served:
+                await teacher.close()
 
 
 class _Sink:
     """Takes finished drafts as rows, and counts the steps that are done."""
 
-    def __init__(self, recipe: Recipe, candidates: int, progress: Progress | None) -> None:
+    def __init__(self, recipe: Recipe, progress: Progress | None, watch: Watch | None) -> None:
+        self.planned = 0
         self._recipe = recipe
         self._steps = len(recipe.steps)
-        self._total = candidates * self._steps
         self._done = 0
         self._progress = progress
+        self._watch = watch
+        self._through = {"asked": 0, "parsed": 0, "judged": 0}
         self._rows: list[dict[str, Any]] = []
         self._chunks: list[pl.DataFrame] = []
 
@@ -84,6 +139,10 @@ class _Sink:
 
     def finish(self, draft: Draft) -> None:
         """Takes a finished draft."""
+        for name, came in (("asked", True), ("parsed", draft.fault is None), ("judged", draft.fault is None and draft.refusal is None)):
+            self._through[name] += len(draft.slots) * came
+        if self._watch is not None:
+            self._watch(self._through)
         self._tell(len(draft.slots) * (self._steps - draft.step))
         self._rows += [{"slot": slot, **row} for slot, row in write_rows(draft, self._recipe)]
         if len(self._rows) >= CHUNK:
@@ -94,6 +153,11 @@ class _Sink:
         self._pack()
         return pl.concat(self._chunks).sort("slot").select(*CANDIDATE)
 
+    def describe(self) -> str:
+        """How far the candidates that were planned are."""
+        share = self._done / max(self.planned * self._steps, 1)
+        return f"{self._through['asked']:,} of {self.planned:,} candidates written, {share:.0%} of their steps"
+
     def _pack(self) -> None:
         self._chunks.append(pl.DataFrame(self._rows, schema={"slot": pl.Int64, **CANDIDATE}))
         self._rows = []
@@ -101,4 +165,4 @@ class _Sink:
     def _tell(self, steps: int) -> None:
         self._done += steps
         if self._progress is not None and steps:
-            self._progress(self._done, self._total)
+            self._progress(self._done, self.planned * self._steps)

@@ -36,7 +36,7 @@ def needs_line_pool(spec: GenerationSpec) -> bool:
 
 def describe_settings(flow: Flow, spec: GenerationSpec, teachers: Sequence[Teacher], judge: Teacher | None) -> dict[str, Any]:
     """What the candidates of a leaf with that flow depend on beside its seeds, as JSON values: no path, address or batch size."""
-    places = {"teacher", "teachers", "judge", "flows", *FLOW_KEYS}
+    places = {"teacher", "teachers", "judge", "flows", "budget", *FLOW_KEYS}
     models = [
         *zip(teachers, list_teachers(spec), strict=True),
         *([(judge, spec.judge)] if judge and spec.judge and flow.asks_judge else []),
@@ -113,18 +113,18 @@ def make_recipe(material: Material, spec: GenerationSpec, teachers: Sequence[Tea
     return recipe
 
 
-def plan_drafts(material: Material, recipe: Recipe) -> Iterator[Draft]:
-    """The drafts that the candidates of a leaf begin as, one for each unit, drawn as they are taken."""
+def plan_drafts(material: Material, recipe: Recipe, candidates: int) -> Iterator[Draft]:
+    """The drafts that `candidates` candidates of a leaf begin as, one for each unit, drawn as they are taken."""
     flow, spec, leaf, seed = recipe.flow, recipe.spec, recipe.leaf, recipe.seed
     width = recipe.count_slots()
-    count = -(-spec.candidates_per_leaf // width)
+    count = -(-candidates // width)
     examples = () if not flow.reads_examples else material.pool if flow.pool == "line" else material.examples
     contexts = material.contexts if flow.reads_context else ()
     topics = material.topics if flow.uses("given_topic") else ()
     tone = _first(material, "tone") or spec.tone
     turns = max(planned.turn for planned in recipe.steps)
     for unit in draw_units(leaf, examples, contexts, topics, count, flow.examples or spec.examples_per_prompt, seed):
-        slots = range(unit.index * width, min((unit.index + 1) * width, spec.candidates_per_leaf))
+        slots = range(unit.index * width, min((unit.index + 1) * width, candidates))
         constraint = draw_constraint(["constraint", seed, leaf, *unit.place], recipe.language) if flow.constrains else None
         given = {
             "language": recipe.language,

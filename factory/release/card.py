@@ -100,7 +100,15 @@ def _environment(form: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    shown = {"thousands": _thousands, "share": _share, "measure": _measure, "interval": _interval, "bound": _bound}
+    shown = {
+        "thousands": _thousands,
+        "share": _share,
+        "measure": _measure,
+        "interval": _interval,
+        "bound": _bound,
+        "money": _money,
+        "whole": _whole,
+    }
     environment.filters |= shown | {"words": _words, "excerpt": _excerpt, "exchange": _exchange, "fence": fence_markdown}
     return environment
 
@@ -126,6 +134,14 @@ def _measure(value: float | None, digits: int = 4) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.{digits}g}"
+
+
+def _money(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
+
+
+def _whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
 
 
 def _interval(gate: Row) -> str:

@@ -140,6 +140,7 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
     settings["seeds"] = line.seeds.describe()
     generation = settings["generation"]
+    generation.pop("budget")  # it shapes no record
     generation["teacher"] |= {"model": models["teacher"]}
     generation["flows"] = {pattern: Path(flow).stem for pattern, flow in generation["flows"].items()}
     generation |= {kind: Path(generation[kind]).stem for kind in FLOW_KEYS}

@@ -8,8 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from factory.generation.cost import count_cost
 from factory.release.contents import Contents
 from factory.release.manifest import count_by, count_tokens
+from factory.reward.verdict import explain_refusal
 
 SAMPLES_PER_LEAF = 3
 SAMPLE_LEAVES = 60
@@ -39,6 +41,19 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What all candidates cost, refused ones too. Rows: `requests`, `prompt_tokens`, `completion_tokens` and `cost`.
+
+    `leaves`, and last all leaves together, also have `accepted`, and, for each accepted record, `tokens_each` and `cost_each`, null where
+    none was. `money` says whether anything has a price.
+    """
+
+    steps: tuple[Row, ...]
+    leaves: tuple[Row, ...]
+    money: bool
+
+
+@dataclass(frozen=True)
 class Facts:
     """The facts of a release, in the order of the card. Rows are mappings of column to value."""
 
@@ -58,6 +73,7 @@ class Facts:
     waived: int
     confidence: str
     making: tuple[tuple[str, str], ...]
+    cost: Cost
     steps: tuple[Step, ...]
     leaves: tuple[Row, ...]
     reasons: tuple[Step, ...]
@@ -96,6 +112,7 @@ def gather_facts(contents: Contents) -> Facts:
         waived=sum(row["outcome"] == "waived" for row in gates),
         confidence=", ".join(f"{level:.0%}" for level in contents.gates["confidence"].drop_nulls().unique().sort()),
         making=_explain_making(contents),
+        cost=_count_cost(contents),
         steps=_count_steps(contents.funnel),
         leaves=leaves,
         reasons=_count_reasons(contents.refused),
@@ -120,6 +137,21 @@ def _count_leaves(contents: Contents) -> tuple[Row, ...]:
     return tuple(table.with_columns(pl.col("released").fill_null(0), share=share).iter_rows(named=True))
 
 
+def _count_cost(contents: Contents) -> Cost:
+    written = pl.concat([contents.accepted, contents.refused], how="diagonal_relaxed")
+    leaves = count_cost(written, ("leaf",)).join(contents.accepted.group_by("leaf").len("accepted"), on="leaf", how="left")
+    leaves = leaves.with_columns(pl.col("accepted").fill_null(0).cast(pl.Int64)).sort("leaf")
+    total = leaves.drop("leaf").sum().select(pl.lit("all leaves").alias("leaf"), pl.all())
+    steps = tuple(count_cost(written, ("step", "model")).iter_rows(named=True))
+    return Cost(steps, tuple(_share_out(pl.concat([leaves, total])).iter_rows(named=True)), bool(total["cost"].sum()))
+
+
+def _share_out(costs: pl.DataFrame) -> pl.DataFrame:
+    """Costs with what each accepted record cost."""
+    each = pl.when(pl.col("accepted") > 0).then(pl.col("accepted"))
+    return costs.with_columns(tokens_each=(pl.col("prompt_tokens") + pl.col("completion_tokens")) / each, cost_each=pl.col("cost") / each)
+
+
 def _count_steps(funnel: pl.DataFrame) -> tuple[Step, ...]:
     columns = {
         "asked": "asked",
@@ -140,17 +172,13 @@ def _count_reasons(refused: pl.DataFrame) -> tuple[Step, ...]:
 
 def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
     accepted, settings = contents.accepted, contents.settings
-    written = pl.concat([accepted, contents.refused], how="diagonal_relaxed")
     held_out = contents.seeds.filter(pl.col("split") == "holdout").height
     examples = f"{contents.seeds.height:,} human-made examples of {contents.seeds['leaf'].n_unique():,} leaves"
-    cost = float(written["cost"].fill_null(0).sum())
-    read, wrote = (int(written[column].cast(pl.Int64).sum()) for column in ("prompt_tokens", "completion_tokens"))
     verified = accepted.filter(pl.col("verified").fill_null(False)).height
     generation, least = settings["generation"], settings["reward"]["min_reward"]
     reward = f"{contents.reward_model}, whose probability of good is at least {least:g} where no verifier decides"
     steps = [f"{step} at temperature {generation[step]['temperature']:g}, top-p {generation[step]['top_p']:g}" for step in _STEPS]
     topics = f"; {contents.topics:,} topics given by hand" if contents.topics else ""
-    money = f", at a cost of {cost:,.2f}" if cost else ""
     return (
         (
             "Seeds",
@@ -158,7 +186,6 @@ def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
         ),
         ("Teacher", f"{contents.teacher}, shown {generation['examples_per_prompt']} seed examples of the same leaf for each record"),
         ("Flows", f"{_join(accepted['flow'])}; {'; '.join(steps)}"),
-        ("Tokens", f"{read:,} read and {wrote:,} written for all {written.height:,} candidates{money}"),
         ("Verifiers", f"{verified:,} of {accepted.height:,} records were decided right by code, from instruction and response alone"),
         (
             "Reward model",
@@ -185,23 +212,8 @@ def _choose_refused(refused: pl.DataFrame) -> tuple[Group, ...]:
         shown = rows.head(REFUSED_PER_REASON).iter_rows(named=True)
         leaves = rows["leaf"].n_unique()
         note = f"in {leaves:,} {'leaf' if leaves == 1 else 'leaves'}"
-        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(row | {"why": _explain_refusal(row)} for row in shown)))
+        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(row | {"why": explain_refusal(row)} for row in shown)))
     return tuple(sorted(groups, key=lambda group: (-group.count, group.name)))
-
-
-def _explain_refusal(row: Row) -> str:
-    """What the refusing filter left to say about one record."""
-    if row["parse_fault"]:
-        return f"not parsed: {row['parse_fault']}"
-    if row["refusal"]:
-        return f"refused: {row['refusal']}"
-    if row["matched_id"]:
-        return f"matches {row['matched_id']}"
-    if row["verified"] is False:
-        return f"verifier: {row['verifier_note'] or 'wrong'}"
-    if row["reward"] is not None:
-        return f"reward {row['reward']:.2f}"
-    return str(row["verifier_note"] or "")
 
 
 def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: list[Row]) -> Iterable[str]:

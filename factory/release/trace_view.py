@@ -61,7 +61,7 @@ def _draw_origin(tree: Tree, trace: Trace) -> None:
         )
         for request in writing.usage or ():
             spent = f"{request['prompt_tokens']:,} read, {request['completion_tokens']:,} written, cost {request['cost']:g}"
-            branch.add(_label(f"step {request['step']}", spent))
+            branch.add(_label(f"step {request['step']}", f"{spent}, {request['model']}"))
         for judgement in writing.judgements or ():
             branch.add(_label(f"judged by {judgement['step']}", f"{judgement['score']:g}"))
         _add(branch, "refused", writing.refusal)

@@ -72,14 +72,27 @@ def hints(funnel: pl.DataFrame) -> list[str]:
     """A sentence for each leaf of which nothing was accepted, or one filter refuses nearly all: leaf, filter, share, what to try."""
     found = []
     for row in funnel.sort("leaf").iter_rows(named=True):
-        stage, reached, passed = min(_steps(row), key=lambda step: step[2] / step[1] if step[1] else 1.0)
+        _, reached, passed = _narrowest(row)
         refused = reached - passed
         nothing = row["accepted"] == 0
         if not nothing and (reached < LEAST_RECORDS or refused < NEARLY_ALL * reached):
             continue
         start = f"{row['leaf']}: nothing was accepted; " if nothing else f"{row['leaf']}: "
-        found.append(f"{start}{FILTERS[stage]} {refused} of {reached} ({refused / reached:.0%}){_advise(stage, row['most_refused_by'])}.")
+        found.append(f"{start}{explain_loss(row)}.")
     return found
+
+
+def explain_loss(row: dict[str, Any]) -> str:
+    """Of a FUNNEL row, the filter that lets the smallest share through, how many it refused, and what to try."""
+    stage, reached, passed = _narrowest(row)
+    refused = reached - passed
+    if not refused:
+        return "no filter refused anything"
+    return f"{FILTERS[stage]} {refused} of {reached} ({refused / reached:.0%}){_advise(stage, row['most_refused_by'])}"
+
+
+def _narrowest(row: dict[str, Any]) -> tuple[str, int, int]:
+    return min(_steps(row), key=lambda step: step[2] / step[1] if step[1] else 1.0)
 
 
 def _advise(stage: str, commonest: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -65,6 +66,21 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     reason = pl.coalesce("reason", "copy", pl.lit(ACCEPTED))
     verdict = pl.when(reason == ACCEPTED).then(pl.lit(ACCEPTED)).otherwise(pl.lit("rejected"))
     return decided.with_columns(verdict=verdict, reason=reason).select(*VERDICT)
+
+
+def explain_refusal(row: Mapping[str, Any]) -> str:
+    """What the refusing filter left to say about one VERDICT row."""
+    if row["parse_fault"]:
+        return f"not parsed: {row['parse_fault']}"
+    if row["refusal"]:
+        return f"refused: {row['refusal']}"
+    if row["matched_id"]:
+        return f"matches {row['matched_id']}"
+    if row["verified"] is False:
+        return f"verifier: {row['verifier_note'] or 'wrong'}"
+    if row["reward"] is not None:
+        return f"reward {row['reward']:.2f}"
+    return str(row["verifier_note"] or "")
 
 
 def _choose_best(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:

@@ -22,7 +22,7 @@ def bare(tmp_path: Path) -> Plant:
 def test_help_lists_the_commands_and_exit_codes(cli: Call) -> None:
     said = cli("--help")
     assert said.code == 0
-    assert all(f" {command} " in said.out for command in ("run", "status", "trace", "lint", "report", "ui", "pico"))
+    assert all(f" {command} " in said.out for command in ("run", "estimate", "status", "trace", "lint", "report", "ui", "pico"))
     assert "3 another run" in " ".join(said.out.split())
 
 
@@ -47,7 +47,7 @@ def test_lint_of_no_folder(bare: Plant, cli: Call) -> None:
     assert said.code == 2 and "nowhere" in said.err and not said.out
 
 
-@pytest.mark.parametrize("command", ["run", "status", "report"])
+@pytest.mark.parametrize("command", ["run", "estimate", "status", "report"])
 def test_an_unknown_line_is_answered_with_the_nearest(bare: Plant, cli: Call, command: str) -> None:
     said = cli(command, "tinny")
     assert said.code == 2

@@ -155,8 +155,13 @@ def _verdict(leaf: str, place: int, shown: list[str], chunks: list[dict[str, obj
     }  # fmt: skip
     row["record_id"] = record_id("candidate", row)
     goodness = float(right) if right is not None else reward
+    spent = {"model": MODELS["teacher"], "prompt_tokens": 70, "cost": 0.0}
+    usage = [
+        spent | {"step": "instruction", "completion_tokens": 12},
+        spent | {"step": "response", "completion_tokens": len(response) // 3},
+    ]
     return row | {
-        "verified": right, "verifier_note": "expected another result" if right is False else None, "reward": reward,
+        "usage": usage, "verified": right, "verifier_note": "expected another result" if right is False else None, "reward": reward,
         "reward_model": MODELS["reward"] if reward is not None else None, "goodness": goodness,
         "verdict": "accepted" if reason == "accepted" else "rejected", "reason": reason,
         "matched_id": shown[0] if reason in ("duplicate", "near_duplicate", "holdout_overlap") else None,

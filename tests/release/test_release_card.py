@@ -95,6 +95,22 @@ def test_every_link_of_the_page_has_its_place_and_every_id_is_given_once(release
     assert {value[1:] for name, value in page.attributes if name == "href" and value} <= set(ids)
 
 
+def test_the_cost_is_told_by_step_and_leaf_and_for_each_accepted_record(made_up: MadeUpLine) -> None:
+    paid = made_up.verdicts.with_columns(
+        usage=pl.col("usage").list.eval(pl.element().struct.with_fields(cost=pl.element().struct.field("completion_tokens") * 0.5))
+    )
+    line = replace(made_up, verdicts=paid)
+    cost, markdown = gather_facts(arrange(line)).cost, render_markdown(arrange(line))
+    total = paid["completion_tokens"].sum()
+    assert [row["step"] for row in cost.steps] == ["instruction", "response"]
+    assert sum(row["completion_tokens"] for row in cost.steps) == sum(row["completion_tokens"] for row in cost.leaves[:-1]) == total
+    every = cost.leaves[-1]
+    assert (every["leaf"], every["requests"], every["accepted"]) == ("all leaves", 2 * paid.height, line.accepted.height)
+    assert every["cost_each"] == pytest.approx(0.5 * total / line.accepted.height), "what was refused is paid for too"
+    assert f"| {0.5 * total:,.2f} | {every['cost_each']:,.2f} |" in markdown
+    assert "the models have no price" not in markdown and "the models have no price" in render_markdown(arrange(made_up))
+
+
 def test_a_hostile_record_is_only_text_on_the_page(poisoned: Contents, release: Release) -> None:
     page = Page(render_html(poisoned))
     clean = Page((release.folder / "card.html").read_text())
@@ -121,13 +137,13 @@ def test_a_hostile_record_breaks_no_table_and_no_block_of_the_markdown(poisoned:
         if token.type in ("td_open", "th_open"):
             rows[-1][-1] += 1
     tables = [counts for counts in rows if counts]
-    assert [counts[0] for counts in tables] == [7, 3, 9, 8, 3]
+    assert [counts[0] for counts in tables] == [7, 3, 9, 5, 6, 8, 3]
     assert all(len(set(counts)) == 1 for counts in tables)
     assert len([token for token in tokens if token.type == "fence"]) == 1 + sum(
         len(group.rows) for group in (*gather_facts(poisoned).samples, *gather_facts(poisoned).refused)
     )
     titles = [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
-    assert titles == ["How it was made", "Funnel", "Gates", "Distributions", "Samples", "Refused", "Lineage", "Known limits", "Use"]
+    assert titles == ["How it was made", "Funnel", "Cost", "Gates", "Distributions", "Samples", "Refused", "Lineage", "Known limits", "Use"]
 
 
 lines_of_trouble = st.text(st.sampled_from(list("ab1 _*`~|\\<>&#[]()!$-+=.\n\r\t{}:@'\"é\u2028\x1b\u202e")) | st.characters(codec="utf-8"))

@@ -52,7 +52,7 @@ def test_an_accepted_record_leads_back_to_its_seeds_and_forward_to_the_student(m
 def test_a_dialogue_shows_its_turns_steps_judgements_and_refusal(made_up: MadeUpLine) -> None:
     row = pick(made_up, verdict="accepted") | {
         "turns": [{"role": role, "content": f"{role} {n}"} for n in range(2) for role in ("user", "assistant")],
-        "usage": [{"step": "user_turn", "prompt_tokens": 1200, "completion_tokens": 7, "cost": 0.5}],
+        "usage": [{"step": "user_turn", "model": "m@1", "prompt_tokens": 1200, "completion_tokens": 7, "cost": 0.5}],
         "judgements": [{"step": "pair_judge", "score": 2.0}],
         "refusal": "pair_judge: score 2 is below 3",
         "topic": "rivers",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from factory.generation.generate import LeafWriter, Watch
-from factory.generation.models import Served, Teacher
+from factory.generation.models import Teacher
 from factory.line import GenerationSpec
 
 
@@ -40,7 +40,8 @@ class Written:
 
 def is_reviewed(spec: GenerationSpec, teachers: Sequence[Teacher]) -> bool:
     """Whether a leaf's candidates may depend on what the reward stage says of them: not where the first round holds all of them."""
-    windows = [teacher.window for teacher in teachers if not isinstance(teacher, Served)]
+    # Whether a teacher is Served would be found out by its context_tokens too, which opens a library: this is asked of lines that are reused.
+    windows = [int(getattr(teacher, "window", 1)) for teacher in teachers]
     return spec.accepted_per_leaf is not None or spec.candidates_per_leaf > max([spec.yield_after, *windows])
 
 

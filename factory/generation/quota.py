@@ -40,7 +40,7 @@ class Written:
 
 def is_reviewed(spec: GenerationSpec, teachers: Sequence[Teacher]) -> bool:
     """Whether a leaf's candidates may depend on what the reward stage says of them: not where the first round holds all of them."""
-    # Whether a teacher is Served would be found out by its context_tokens too, which opens a library: this is asked of lines that are reused.
+    # A check for Served looks at context_tokens too, which opens a library, and this is asked even where everything is reused.
     windows = [int(getattr(teacher, "window", 1)) for teacher in teachers]
     return spec.accepted_per_leaf is not None or spec.candidates_per_leaf > max([spec.yield_after, *windows])
 

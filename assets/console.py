@@ -101,6 +101,8 @@ class ConsoleProgress(Listener):
     def count(self, leaf: str, funnel: Mapping[str, int]) -> None:
         if self._bars is not None:
             self._bars.funnels[leaf] = {**self._bars.funnels.get(leaf, {}), **funnel}
+            if "accepted" in funnel:
+                self._bars.refresh()  # the end of a round is always seen, also when the next asset begins at once
         elif "accepted" in funnel:
             told = " → ".join(f"{name} {funnel[name]:,}" for name in FILTERS if name in funnel)
             OUT.print(f"  {leaf}: {told}", markup=False, highlight=False, soft_wrap=True)

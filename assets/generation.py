@@ -119,7 +119,7 @@ class _Desk:
         settings = [describe_settings(flow, spec, self.teachers, self.judge), self.line.seed]
         shown = self.examples.filter(split="seed").drop("source")
         frames = [shown if flow.pool == "line" else shown.filter(leaf=leaf), self.documents.filter(leaf=leaf)]
-        if not is_reviewed(spec):
+        if not is_reviewed(spec, self.teachers):
             return take_fingerprint(["generation"], settings, frames)
         held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
         judged_by = [reward.model_dump(exclude={"model", "batch_size"}), f"{reward.model}@{model_revision(reward.model)}"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from factory.generation.generate import LeafWriter, Watch
+from factory.generation.models import Teacher
 from factory.line import GenerationSpec
 
 
@@ -37,9 +38,11 @@ class Written:
     stopped: str | None = None
 
 
-def is_reviewed(spec: GenerationSpec) -> bool:
-    """Whether a leaf's candidates may depend on what the reward stage says of them."""
-    return spec.accepted_per_leaf is not None or spec.candidates_per_leaf > spec.yield_after
+def is_reviewed(spec: GenerationSpec, teachers: Sequence[Teacher]) -> bool:
+    """Whether a leaf's candidates may depend on what the reward stage says of them: not where the first round holds all of them."""
+    # A check for Served looks at context_tokens too, which opens a library, and this is asked even where everything is reused.
+    windows = [int(getattr(teacher, "window", 1)) for teacher in teachers]
+    return spec.accepted_per_leaf is not None or spec.candidates_per_leaf > max([spec.yield_after, *windows])
 
 
 def count_most(spec: GenerationSpec) -> int:

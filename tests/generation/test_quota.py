@@ -16,7 +16,7 @@ from factory.generation.generate import LeafWriter, generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.models import Teacher
-from factory.generation.quota import Review, Written, count_most, write_in_rounds
+from factory.generation.quota import Review, Written, count_most, is_reviewed, write_in_rounds
 from factory.generation.teachers import open_teacher
 from factory.line import GenerationSpec
 from factory.records import DOCUMENT, empty
@@ -80,6 +80,8 @@ def test_rounds_of_a_model_in_this_process_end_with_whole_windows(
     rounds: list[int] = []
     written = write(quota, teacher, make_seeds(), tmp_path / "ledger", review_each(5), rounds)
     assert rounds == [8, 16, 24], "a window is 8 candidates"
+    plain = quota.model_copy(update={"accepted_per_leaf": None})
+    assert [is_reviewed(plain.model_copy(update={"candidates_per_leaf": count}), [teacher]) for count in (8, 9)] == [False, True]
     at_once = quota.model_copy(update={"candidates_per_leaf": 24})
     with Ledger(tmp_path / "other") as store:
         whole = generate_candidates(LEAF, make_seeds(), empty(DOCUMENT), at_once, [teacher], store, 7)

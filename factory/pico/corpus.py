@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from factory.generation.flows import load_flow, render_prompt
 from factory.pico.passages import Passage, write_passage
 from factory.pico.recipe import PRACTICE
+from factory.pico.relations import invent_word
 from factory.problems import Problem, write_problem
 from factory.problems.vocabulary import CITIES, ENGLISH_WORDS, FIRST_NAMES, INDONESIAN_WORDS
 
@@ -52,8 +53,7 @@ class Corpus:
 
     def repeat(self, rng: random.Random) -> Messages:
         """A line of random words, names and numbers to be written again: the shortest way to learn to copy."""
-        pools = (ENGLISH_WORDS, INDONESIAN_WORDS, FIRST_NAMES, CITIES)
-        pool = rng.choice(pools)
+        pool = rng.choice((ENGLISH_WORDS, INDONESIAN_WORDS, FIRST_NAMES, CITIES, [invent_word(rng) for _ in range(40)]))
         words = [str(rng.randint(1, 9999)) if rng.random() < 0.15 else rng.choice(pool) for _ in range(rng.randint(3, 14))]
         line = rng.choice((" ", ", ")).join(words)
         return chat(f"{rng.choice(('Repeat', 'Ulangi'))}: {line}", line)
@@ -65,6 +65,12 @@ class Corpus:
         prompt = render_prompt(load_flow("freeform"), "instruction", examples=[{"question": question} for question in examples])
         return chat(prompt, new)
 
+    def mixed_task(self, rng: random.Random) -> Messages:
+        """Examples of many kinds of task, and a new task of any kind, in the Self-Instruct flow's own prompt."""
+        *examples, new = [self.problem(rng, rng.choice(list(PRACTICE))).instruction for _ in range(4)]
+        prompt = render_prompt(load_flow("self_instruct"), "instruction", examples=[{"question": question} for question in examples])
+        return chat(prompt, new)
+
     def grounded_question(self, rng: random.Random) -> Messages:
         """A passage and a question that it answers, in the grounded flow's own prompt."""
         language = rng.choice(LANGUAGES)
@@ -74,10 +80,10 @@ class Corpus:
         return chat(render_prompt(load_flow("grounded"), "instruction", **variables), rng.choice(passage.questions)[0])
 
     def grounded_answer(self, rng: random.Random) -> Messages:
-        """A passage, a question, and the sentence that answers it."""
+        """A passage, a question, and the sentence that answers it; then further questions, so that one passage is read for several."""
         passage = write_passage(rng, rng.choice(LANGUAGES))
-        question, answer = rng.choice(passage.questions)
-        return chat(render_grounded(passage, question), answer)
+        (question, answer), *more = rng.sample(passage.questions, rng.randint(1, len(passage.questions)))
+        return [*chat(render_grounded(passage, question), answer), *(turn for asked, said in more for turn in chat(asked, said))]
 
 
 def render_grounded(passage: Passage, question: str) -> str:

@@ -1,18 +1,27 @@
 """Procedural passages with questions and answers, in English and Indonesian: what the pico teacher learns to read from.
 
-A passage speaks of one invented subject in four to eight sentences, each stating one fact. A question asks for one fact; its answer is
+A passage speaks of one invented subject in three to six sentences, each stating one fact. A question asks for one fact; its answer is
 that sentence with the subject named. Names and values are mostly invented syllables, so that a model must copy, not recall.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from factory.problems.vocabulary import CITIES, COLORS, ENGLISH_WORDS, FIRST_NAMES, INDONESIAN_WORDS
-
-Fill = Callable[[random.Random], str]
+from factory.pico.relations import (
+    BAGIAN,
+    PARTS,
+    Fill,
+    Relation,
+    draw_english_relation,
+    draw_indonesian_relation,
+    draw_kata,
+    draw_word,
+    invent_name,
+    invent_word,
+)
+from factory.problems.vocabulary import COLORS, INDONESIAN_WORDS
 
 
 @dataclass(frozen=True)
@@ -23,37 +32,10 @@ class Passage:
     questions: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Relation:
-    """A fact: `statement` completes the subject, e.g. "lives in {v}"; `questions` ask for it, with {s} for the subject."""
-
-    statement: str
-    questions: tuple[str, ...]
-    values: Fill
-
-
-SYLLABLES = tuple(
-    "ba be bi bo bu da de di do du ga gi go ka ke ki ko ku la le li lo lu ma me mi mo mu na ne ni no nu pa pe pi po ra re "
-    "ri ro ru sa se si so su ta te ti to tu wa wi ya yo an en in un ar or am um al el".split()
-)
-
-
-def invent_word(rng: random.Random) -> str:
-    """A pronounceable word of two to four syllables."""
-    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4)))
-
-
-def invent_name(rng: random.Random) -> str:
-    """A proper name: a real city or person, or an invented one."""
-    return rng.choice((rng.choice(CITIES), rng.choice(FIRST_NAMES), invent_word(rng).capitalize(), invent_word(rng).capitalize()))
-
-
-def _word(rng: random.Random) -> str:
-    return rng.choice(ENGLISH_WORDS) if rng.random() < 0.7 else invent_word(rng)
-
-
-def _kata(rng: random.Random) -> str:
-    return rng.choice(INDONESIAN_WORDS) if rng.random() < 0.7 else invent_word(rng)
+PRONOUN_SHARE, PART_SHARE = 0.2, 0.2
+"""Of the sentences after the first: how many speak of "it", and how many of a part of the subject."""
+ANY_VERB_SHARE = 0.5
+"""Sentences whose verb is drawn by grammar, not from the relations below."""
 
 
 def _listed(draw: Fill, conjunction: str) -> Fill:
@@ -76,7 +58,7 @@ def _pick(*options: str) -> Fill:
     return lambda rng: rng.choice(options)
 
 
-WORDS, KATA = _listed(_word, "and"), _listed(_kata, "dan")
+WORDS, KATA = _listed(draw_word, "and"), _listed(draw_kata, "dan")
 PLACE = _of(
     _pick(
         "the forests of", "the islands of", "the west of", "the north of", "the hills of", "the coast of", "the city of", "the rivers of"
@@ -105,8 +87,8 @@ ENGLISH: dict[str, tuple[Relation, ...]] = {
                 _pick("claws", "feathers", "wings", "teeth", "legs", "ears", "eyes", "horns"),
             ),
         ),
-        Relation("builds its nest in {v}", ("Where does {s} build its nest?",), _of("the", _word)),
-        Relation("sleeps in {v}", ("Where does {s} sleep?",), _of("the", _word)),
+        Relation("builds its nest in {v}", ("Where does {s} build its nest?",), _of("the", draw_word)),
+        Relation("sleeps in {v}", ("Where does {s} sleep?",), _of("the", draw_word)),
         Relation(
             "is active {v}",
             ("When is {s} active?",),
@@ -125,12 +107,12 @@ ENGLISH: dict[str, tuple[Relation, ...]] = {
         Relation(
             "is cooked in {v}",
             ("What is {s} cooked in?", "How is {s} cooked?"),
-            _of(_word, _pick("milk", "oil", "sauce", "water", "leaves")),
+            _of(draw_word, _pick("milk", "oil", "sauce", "water", "leaves")),
         ),
         Relation("is cooked for {v} hours", ("How long is {s} cooked?",), _number),
         Relation("is seasoned with {v}", ("What is {s} seasoned with?", "Which spices are in {s}?"), WORDS),
         Relation("contains {v}", ("What does {s} contain?",), WORDS),
-        Relation("is wrapped in {v}", ("What is {s} wrapped in?",), _of(_word, "leaves")),
+        Relation("is wrapped in {v}", ("What is {s} wrapped in?",), _of(draw_word, "leaves")),
         Relation(
             "is eaten {v}",
             ("When is {s} eaten?",),
@@ -164,12 +146,14 @@ INDONESIAN: dict[str, tuple[Relation, ...]] = {
         ),
         Relation("memiliki {v} senar", ("Berapa senar yang dimiliki {s}?", "Berapa jumlah senar {s}?"), _number),
         Relation("memiliki {v}", ("Apa yang dimiliki {s}?",), KATA),
-        Relation("dimainkan pada {v}", ("Kapan {s} dimainkan?",), _of(_pick("upacara", "pesta", "malam", "hari", "acara"), _kata)),
-        Relation("digunakan untuk {v}", ("Untuk apa {s} digunakan?",), _of(_pick("mengiringi", "membuat", "menyambut", "menjaga"), _kata)),
+        Relation("dimainkan pada {v}", ("Kapan {s} dimainkan?",), _of(_pick("upacara", "pesta", "malam", "hari", "acara"), draw_kata)),
+        Relation(
+            "digunakan untuk {v}", ("Untuk apa {s} digunakan?",), _of(_pick("mengiringi", "membuat", "menyambut", "menjaga"), draw_kata)
+        ),
         Relation("diakui oleh {v}", ("Siapa yang mengakui {s}?",), invent_name),
         Relation("dikenal sejak {v}", ("Sejak kapan {s} dikenal?",), _of("tahun", lambda r: str(r.randint(1000, 2020)))),
         Relation("ditemukan di {v}", ("Di mana {s} ditemukan?",), DAERAH),
-        Relation("berbentuk seperti {v}", ("Seperti apa bentuk {s}?", "Bagaimana bentuk {s}?"), _kata),
+        Relation("berbentuk seperti {v}", ("Seperti apa bentuk {s}?", "Bagaimana bentuk {s}?"), draw_kata),
         Relation(
             "menghasilkan bunyi yang {v}", ("Bagaimana bunyi {s}?",), _pick("lembut", "nyaring", "merdu", "rendah", "tinggi", "keras")
         ),
@@ -184,24 +168,31 @@ INDONESIAN: dict[str, tuple[Relation, ...]] = {
 
 
 def write_passage(rng: random.Random, language: str) -> Passage:
-    """A passage about one invented subject, with a question for every sentence but the filler."""
-    relations = (ENGLISH if language == "en" else INDONESIAN)[kind := rng.choice(list(ENGLISH if language == "en" else INDONESIAN))]
+    """A passage of 3 to 6 sentences about one invented subject, with a question for every sentence."""
+    fixed = (ENGLISH if language == "en" else INDONESIAN)[kind := rng.choice(list(ENGLISH if language == "en" else INDONESIAN))]
+    draw = draw_english_relation if language == "en" else draw_indonesian_relation
     subject, pronouns = _subject(rng, kind, language)
     sentences, questions = [], []
-    for number, relation in enumerate(rng.sample(relations, min(len(relations), rng.randint(3, 7)))):
-        statement = relation.statement.format(v=relation.values(rng))
-        speaker = subject if number == 0 or rng.random() < 0.25 else rng.choice(pronouns)
+    for number, relation in enumerate(rng.sample(fixed, min(len(fixed), rng.randint(3, 6)))):
+        relation = draw(rng) if rng.random() < ANY_VERB_SHARE else relation
+        statement, drawn = relation.statement.format(v=relation.values(rng)), rng.random()
+        about = _name_part(rng, subject, language) if number and drawn < PART_SHARE else subject
+        speaker = rng.choice(pronouns) if number and drawn > 1 - PRONOUN_SHARE else about
         sentences.append(f"{_capital(speaker)} {statement}.")
-        question = rng.choice(relation.questions).format(s=subject, S=_capital(subject))
-        questions.append((question, f"{_capital(subject)} {statement}."))
+        question = rng.choice(relation.questions).format(s=about, S=_capital(about))
+        questions.append((question, f"{_capital(about)} {statement}."))
     return Passage(" ".join(sentences), tuple(questions))
+
+
+def _name_part(rng: random.Random, subject: str, language: str) -> str:
+    return f"the {rng.choice(PARTS)} of {subject}" if language == "en" else f"{rng.choice(BAGIAN)} {subject}"
 
 
 def _subject(rng: random.Random, kind: str, language: str) -> tuple[str, tuple[str, ...]]:
     if language == "id":
         name = invent_word(rng) if rng.random() < 0.6 else f"{rng.choice(INDONESIAN_WORDS)} {invent_word(rng)}"
         return name, ("alat musik ini", "alat ini", "ia") if kind == "alat" else ("hewan ini", "ia")
-    name = rng.choice((_word(rng), f"{_word(rng)} {_word(rng)}", f"{invent_name(rng)} {_word(rng)}", invent_word(rng)))
+    name = rng.choice((draw_word(rng), f"{draw_word(rng)} {draw_word(rng)}", f"{invent_name(rng)} {draw_word(rng)}", invent_word(rng)))
     if kind == "animal":
         return f"the {name}", ("it", "it", "this animal")
     if kind == "dish":

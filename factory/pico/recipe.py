@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 # How often each problem writer is drawn: what needs more practice to learn is drawn more often.
 PRACTICE: Mapping[str, float] = {
@@ -26,16 +27,31 @@ PRACTICE: Mapping[str, float] = {
     "thank_you_note": 1.0,
 }
 LATE_PRACTICE: Mapping[str, float] = dict.fromkeys(PRACTICE, 1.0) | {
-    "add_days": 7.0,
-    "weekday_after": 5.0,
-    "multiplication": 2.5,
-    "largest_number": 2.0,
-    "convert_units": 2.0,
-    "json_record": 2.0,
+    "multiplication": 3.0,
+    "subtraction": 2.5,
+    "addition": 2.0,
+    "add_days": 2.0,
+    "sort_words": 2.0,
+    "sort_words_id": 2.0,
+    "largest_number": 1.5,
+    "convert_units": 1.5,
     "reverse_words": 1.5,
-    "subtraction": 1.5,
 }
-"""For the second stage: what the first one leaves weak."""
+NUMBERS: Mapping[str, float] = dict.fromkeys(PRACTICE, 0.6) | {
+    "addition": 4.0,
+    "addition_id": 3.0,
+    "subtraction": 4.5,
+    "multiplication": 4.5,
+    "add_days": 4.0,
+    "weekday_after": 2.5,
+    "next_number": 2.5,
+    "convert_units": 2.0,
+    "largest_number": 1.0,
+    "sort_words": 1.0,
+}
+"""Reckoning comes once words are copied and passages are read."""
+WEEKDAYS: Mapping[str, float] = dict.fromkeys(PRACTICE, 1.0) | {"weekday_after": 9.0, "multiplication": 1.5, "subtraction": 1.5}
+"""For the last stage, which is short: the tasks are written anew, and the one skill that was still weak."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +62,12 @@ class Stage:
     learning_rate: float
     mixture: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     practice: Mapping[str, float] = field(default_factory=lambda: PRACTICE)
+    batch_blocks: int = 8
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model is made."""
+    """How one model is made. `learns`: the tokens that the loss is on, all or those of the assistant alone."""
 
     model: str
     hidden: int
@@ -59,8 +76,8 @@ class Recipe:
     intermediate: int
     stages: tuple[Stage, ...]
     seed: int
+    learns: Literal["everything", "answers"] = "everything"
     block_tokens: int = 256
-    batch_blocks: int = 8
 
 
 TEACHER = Recipe(
@@ -70,10 +87,35 @@ TEACHER = Recipe(
     heads=5,
     intermediate=432,
     stages=(
-        Stage(330_000, 2e-3, {"solve": 0.78, "new_task": 0.10, "grounded_question": 0.05, "grounded_answer": 0.07}),
-        Stage(80_000, 1e-3, {"solve": 0.58, "new_task": 0.12, "grounded_question": 0.05, "grounded_answer": 0.25}, LATE_PRACTICE),
+        Stage(20_000, 3e-3, {"repeat": 1.0}),
+        Stage(
+            180_000,
+            2e-3,
+            {"solve": 0.63, "repeat": 0.04, "new_task": 0.08, "mixed_task": 0.03, "grounded_question": 0.05, "grounded_answer": 0.17},
+        ),
+        Stage(
+            60_000,
+            1e-3,
+            {"solve": 0.64, "new_task": 0.08, "mixed_task": 0.03, "grounded_question": 0.05, "grounded_answer": 0.20},
+            LATE_PRACTICE,
+        ),
+        Stage(
+            170_000,
+            1.5e-3,
+            {"solve": 0.86, "new_task": 0.04, "mixed_task": 0.01, "grounded_question": 0.02, "grounded_answer": 0.07},
+            NUMBERS,
+            batch_blocks=4,
+        ),
+        Stage(
+            28_000,
+            1e-3,
+            {"solve": 0.50, "new_task": 0.39, "mixed_task": 0.02, "grounded_question": 0.03, "grounded_answer": 0.06},
+            WEEKDAYS,
+            batch_blocks=4,
+        ),
     ),
     seed=0,
+    learns="answers",
 )
 """Writes new tasks and answers them; 1.5 M parameters."""
 
@@ -83,21 +125,20 @@ STUDENT = Recipe(
     layers=4,
     heads=4,
     intermediate=344,
-    stages=(Stage(100_000, 2e-3, {"notes": 0.55, "repeat": 0.15, "new_task": 0.15, "grounded_answer": 0.1, "grounded_question": 0.05}),),
+    stages=(Stage(60_000, 2e-3, {"notes": 0.55, "repeat": 0.15, "new_task": 0.15, "grounded_answer": 0.1, "grounded_question": 0.05}),),
     seed=1,
 )
 """Has read notes, passages and lists of tasks, but no task with its answer: knows the language, not how to respond; 1.0 M parameters."""
 
-REWARD_LAYERS = 3
 REWARD = Recipe(
     model="pico-reward",
     hidden=TEACHER.hidden,
-    layers=REWARD_LAYERS,
+    layers=TEACHER.layers,
     heads=TEACHER.heads,
     intermediate=TEACHER.intermediate,
-    stages=(Stage(45_000, 7e-4),),
+    stages=(Stage(20_000, 4e-4),),
     seed=2,
 )
-"""The teacher's embeddings and first layers under a new head, tuned to tell good responses from spoilt ones."""
+"""The teacher under a scalar head, tuned to tell good responses from bad ones."""
 
 RECIPES = {recipe.model: recipe for recipe in (TEACHER, STUDENT, REWARD)}

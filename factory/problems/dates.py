@@ -13,11 +13,15 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 @problem_writer("weekday_after")
 def write_weekday_after(rng: random.Random) -> Problem:
-    """The weekday 2 to 60 days after another: `45 = 6 * 7 + 3. Thursday`."""
+    """The weekday 2 to 60 days after another, Monday being 1: `60 = 8 * 7 + 4. 6 + 4 = 10. 10 - 7 = 3. Wednesday`."""
     start, days = rng.randrange(7), rng.randint(2, 60)
     day, (weeks, rest) = WEEKDAYS[start], divmod(days, 7)
     instruction = rng.choice((f"What day is {days} days after {day}?", f"Today is {day}. What day will it be in {days} days?"))
-    return Problem(instruction, f"{days} = {weeks} * 7 + {rest}. {WEEKDAYS[(start + rest) % 7]}", f"{day} + {days}")
+    number = start + 1 + rest
+    working = f"{days} = {weeks} * 7 + {rest}. {start + 1} + {rest} = {number}."
+    if number > 7:
+        working += f" {number} - 7 = {number - 7}."
+    return Problem(instruction, f"{working} {WEEKDAYS[(start + rest) % 7]}", f"{day} + {days}")
 
 
 @problem_writer("add_days")

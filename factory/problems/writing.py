@@ -18,6 +18,14 @@ FEELINGS = (
 CLOSINGS = ("I hope to see you soon.", "You are a kind friend.", "Please visit us again.", "With best wishes.", "See you next week.")
 
 
+def is_thank_you(problem: Problem, note: str) -> bool:
+    """Whether `note` thanks the right person for the right gift, in the words of a note of this writer."""
+    opening, _, rest = note.partition(". ")
+    feeling, _, closing = rest.partition(". ")
+    right_opening = opening == problem.response.partition(". ")[0]
+    return right_opening and (rest in FEELINGS or (f"{feeling}." in FEELINGS and closing in CLOSINGS))
+
+
 @problem_writer("thank_you_note")
 def write_thank_you_note(rng: random.Random) -> Problem:
     """A thank-you note for a coloured gift."""

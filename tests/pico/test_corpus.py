@@ -1,6 +1,7 @@
 """What the pico family reads: right answers, spoilt ones that differ, and nothing of the bundled taxonomy."""
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from factory.pico.corpus import Corpus, normalise, spoil
 from factory.pico.family import read_excluded
 from factory.pico.passages import write_passage
-from factory.pico.rated import write_rated
+from factory.pico.rated import rate_own, write_rated
 from factory.pico.recipe import RECIPES
-from factory.problems import WRITERS
+from factory.problems import WRITERS, write_problem
+from factory.problems.writing import is_thank_you
 
 TAXONOMY = Path(__file__).parents[2] / "taxonomy"
 
@@ -59,6 +61,34 @@ def test_half_of_the_rated_responses_are_good():
     rng = random.Random(4)
     rated = [write_rated(Corpus(frozenset()), rng)[1] for _ in range(4000)]
     assert 0.46 < sum(rated) / len(rated) < 0.54
+
+
+def test_a_teachers_own_answers_are_rated_by_the_truth_half_and_half():
+    corpus = Corpus(frozenset())
+    asked: list[str] = []
+
+    def answer(prompts):
+        asked.extend(prompts)
+        return [prompt.split("\n\n")[0].split(". ")[0].rstrip(".") + "." if "\n\n" in prompt else "Thanks." for prompt in prompts]
+
+    rated = rate_own(corpus, random.Random(5), 400, answer)
+    good = [messages for messages, right in rated if right]
+    assert 0 < len(good) == len(rated) - len(good)
+    assert len(asked) == 400
+    for prompt, said in good:
+        assert said["content"] in prompt["content"]
+    assert not any(right for messages, right in rated if messages[1]["content"] == "Thanks.")
+
+
+def test_a_note_is_right_for_its_own_person_and_gift_alone():
+    rng = random.Random(6)
+    notes = [write_problem("thank_you_note", rng) for _ in range(200)]
+    for note, other in pairwise(notes):
+        assert is_thank_you(note, note.response)
+        same = note.response.partition(". ")[0] == other.response.partition(". ")[0]
+        assert is_thank_you(note, other.response) == same
+        assert not is_thank_you(note, f"{note.response} Bye.")
+        assert not is_thank_you(note, note.response.partition(". ")[0] + ".")
 
 
 def test_mixtures_name_sources_of_the_corpus():

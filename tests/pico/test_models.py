@@ -68,7 +68,7 @@ def test_the_reward_model_ranks_good_above_spoilt():
         inputs = tokenizer(tokenizer.apply_chat_template(messages, tokenize=False), return_tensors="pt", add_special_tokens=False)
         scores[good].append(model(input_ids=inputs["input_ids"]).logits.item())
     above = [a > b for a in scores[True] for b in scores[False]]
-    assert sum(above) / len(above) > 0.75
+    assert sum(above) / len(above) > 0.6
 
 
 def test_a_revision_changes_with_any_file(tmp_path):

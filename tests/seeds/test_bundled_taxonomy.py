@@ -79,8 +79,10 @@ def converted(text: str) -> str:
 
 
 def weekday(text: str) -> str:
-    start, days = next(day for day in DAYS if day in text), numbers(text)[0]
-    return f"{days} = {days // 7} * 7 + {days % 7}. {DAYS[(DAYS.index(start) + days) % 7]}"
+    start, days = next(number for number, day in enumerate(DAYS, start=1) if day in text), numbers(text)[0]
+    total = start + days % 7
+    over = f" {total} - 7 = {total - 7}." if total > 7 else ""
+    return f"{days} = {days // 7} * 7 + {days % 7}. {start} + {days % 7} = {total}.{over} {DAYS[(start - 1 + days) % 7]}"
 
 
 def later(text: str) -> str:

@@ -17,11 +17,19 @@ _FORMS: Final = (
 
 
 def verify(instruction: str, response: str) -> Check:
-    """Right: the day's English name, with its capital, alone or after the right division by seven ("45 = 6 * 7 + 3. Thursday")."""
+    """Right: the day's English name, with its capital, alone or after its right working, in which Monday is 1.
+
+    "60 = 8 * 7 + 4. 6 + 4 = 10. 10 - 7 = 3. Wednesday" is right for 60 days after Saturday.
+    """
     found = match_form(_FORMS, instruction)
     if found is None:
         return cannot_tell("does not ask for the weekday some days after another")
-    weeks, rest = divmod(int(found["days"]), 7)
-    day = WEEKDAYS[(WEEKDAYS.index(found["day"].casefold().capitalize()) + rest) % 7]
+    start, days = WEEKDAYS.index(found["day"].casefold().capitalize()) + 1, int(found["days"])
+    rest = days % 7
+    number = start + rest
+    lines = [f"{days} = {days // 7} * 7 + {rest}", f"{start} + {rest} = {number}"]
+    if number > 7:
+        lines.append(f"{number} - 7 = {number - 7}")
+    day = WEEKDAYS[(number - 1) % 7]
     working, _, answer = read_answer(response).rpartition(". ")
-    return expect(answer == day and working in ("", f"{int(found['days'])} = {weeks} * 7 + {rest}"), day)
+    return expect(answer == day and working in ("", ". ".join(lines)), day)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 import polars as pl
+
+from factory.records import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +23,11 @@ RUN_TAG = "dagster.run_id"
 FINGERPRINT_TAG = "factory.fingerprint"
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases of a line's student in the registry: the newest one, and the best."""
+
+LONGEST_METRIC = 250
+"""Characters of a metric's name in MLflow."""
+
+_NOT_IN_METRICS = re.compile(r"[^/\w.\- :]")
 
 T = TypeVar("T")
 
@@ -149,12 +158,25 @@ def _find_parent(client: "MlflowClient", experiment: str, run_id: str, line: str
     return str(parent.info.run_id)
 
 
+def name_metric(name: str) -> str:
+    """`name` as MLflow takes it: no signs but those that it allows, vowel signs and accents of other scripts among them, and not too long.
+
+    What had to be changed ends in a digest, so that two leaves never share a metric.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    allowed = _NOT_IN_METRICS.sub("-", composed)
+    if allowed == composed and len(allowed) <= LONGEST_METRIC:
+        return allowed
+    mark = digest([name])[:8]
+    return f"{allowed[: LONGEST_METRIC - len(mark) - 1]}-{mark}"
+
+
 def _log_metrics(client: "MlflowClient", run: str, metrics: Mapping[str, float], *curves: Curve) -> None:
     from mlflow.entities import Metric
 
     now = int(client.get_run(run).info.start_time)
-    values = [Metric(name, float(value), now, 0) for name, value in metrics.items()]
-    values += [Metric(curve.name, float(value), now, step) for curve in curves for step, value in curve.points]
+    values = [Metric(name_metric(name), float(value), now, 0) for name, value in metrics.items()]
+    values += [Metric(name_metric(curve.name), float(value), now, step) for curve in curves for step, value in curve.points]
     for start in range(0, len(values), 1000):
         client.log_batch(run, metrics=values[start : start + 1000])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from factory.release.fonts import OWN_FONT, choose_fonts
 from factory.release.visible import make_visible
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ LOSSES = (
 MOST_BARS = 40
 _WIDTH = 5.2  # inches; an SVG unit is 1/72 inch, so text stays readable on a phone
 _STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": OWN_FONT,
     "font.size": 9,
     "text.color": PALETTE["ink"],
     "text.parse_math": False,
@@ -220,6 +221,7 @@ def _name_bars(axes: Axes, names: list[str]) -> None:
     ends = [name.rsplit("/", 1)[-1] for name in names]
     shown = ["/".join(name.split("/")[-2:]) if ends.count(end) > 1 else end for name, end in zip(names, ends, strict=True)]
     axes.set_yticks(range(len(names)), [name if len(name) <= 28 else f"{name[:27]}…" for name in shown])
+    axes.tick_params(axis="y", labelfontfamily=choose_fonts(shown))
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.margins(x=0.08)
     axes.grid(axis="x")

@@ -43,6 +43,7 @@ TRANSIENT = {408, 409, 425, 429}
 LOAD = {408, 429, 502, 503, 504, 529}
 """Statuses by which a server, or a gateway before it, says that it is asked too much."""
 
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TOO_LONG = re.compile(
     r"context.?(length|window|size)|maximum context|max_model_len|too many (input )?tokens|prompt is too long|exceeds?.{0,40}\btokens\b"
     r"|tokens.{0,60}must be <=",
@@ -270,12 +271,11 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 
     A date is compared with the server's own Date, where it sends one, so that a wrong clock here does no harm.
     """
-    if (milliseconds := headers.get("retry-after-ms", "")).replace(".", "", 1).isdigit():
-        return float(milliseconds) / 1000
-    given = headers.get("retry-after", "").strip()
-    if given.replace(".", "", 1).isdigit():
-        return float(given)
-    until, now = _read_date(given), _read_date(headers.get("date", "")) or datetime.now(UTC)
+    for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        if _SECONDS.fullmatch(given := headers.get(header, "").strip()):
+            return float(given) / unit
+    until = _read_date(headers.get("retry-after", ""))
+    now = _read_date(headers.get("date", "")) or datetime.now(UTC)
     return None if until is None else max(0.0, (until - now).total_seconds())
 
 

@@ -11,9 +11,9 @@ from factory.generation.tokens import estimate_prompt, estimate_tokens
 
 def test_each_script_has_its_own_measure() -> None:
     assert estimate_tokens("") == 0
-    assert estimate_tokens("abc" * 10) == estimate_tokens("éàü" * 10) == 10
+    assert estimate_tokens("abc" * 10) == 10
     assert estimate_tokens("где" * 10) == estimate_tokens("كتب" * 10) == 20
-    assert estimate_tokens("東京都" * 10) == estimate_tokens("한국어" * 10) == 30
+    assert {estimate_tokens(text * 10) for text in ("東京都", "한국어", "हिन", "éàü")} == {30}
     assert estimate_tokens("abc東京") == 3
 
 

@@ -230,11 +230,15 @@ def main() -> None:
     parser.add_argument("peers", type=Path)
     parser.add_argument("--peer", action="append", default=[], help=f"NAME=PYTHON, a peer and its interpreter; names: {', '.join(SCRIPTS)}")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--case", type=int, action="append", choices=range(len(CASES) + 1), help="its place, from 0; all by default")
     given = parser.parse_args()
     clients = {OURS: sys.executable} | dict(peer.split("=", 1) for peer in given.peer)
-    for case in CASES:
-        compare(clients, given.peers, case, given.runs)
-    watch_memory(given.peers)
+    chosen = range(len(CASES) + 1) if given.case is None else given.case
+    for place in chosen:
+        if place < len(CASES):
+            compare(clients, given.peers, CASES[place], given.runs)
+        else:
+            watch_memory(given.peers)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,43 @@ def test_model_folders_become_absolute_and_bundled_names_stay(tmp_path: Path) ->
     assert line.training.student == "pico-student"
 
 
+SERVER = HEAD + "generation:\n  teacher:\n    model: granite\n    server:\n      base_url: http://localhost:8000/v1\n"
+
+
+def test_a_served_model_has_any_name_and_its_tokenizer_is_a_folder_or_hub_id(tmp_path: Path) -> None:
+    (tmp_path / "tokens").mkdir()
+    teacher = load(tmp_path, SERVER + "      tokenizer: ./tokens\n      headers: {X-Key: '${MY_KEY}', X-Team: data}\n").generation.teacher
+    assert teacher.model == "granite"
+    assert teacher.server is not None
+    assert teacher.server.tokenizer == str((tmp_path / "tokens").resolve())
+    assert teacher.server.headers == {"X-Key": "${MY_KEY}", "X-Team": "data"}
+
+
+def test_models_of_all_teachers_and_of_the_judge_are_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "adapter_config.json").write_text("{}")
+    more = "generation:\n  teachers: [{model: ./mine, adapter: lora}, {model: ./gone}]\n  judge: {model: pico-teecher, adapter: gone}\n"
+    with pytest.raises(InputFaults) as caught:
+        load(tmp_path, HEAD + more)
+    assert [(fault.where, fault.message.split("; ")[0]) for fault in caught.value.faults] == [
+        ("generation.teachers[1].model", f"no model folder {tmp_path / 'gone'}"),
+        ("generation.judge.model", "no bundled model 'pico-teecher'"),
+        ("generation.judge.adapter", f"no adapter_config.json in {tmp_path / 'gone'}"),
+    ]
+    line = load(tmp_path, HEAD + more.replace(", {model: ./gone}", "").replace("pico-teecher, adapter: gone", "pico-teacher"))
+    assert (line.generation.teachers[0].model, line.generation.teachers[0].adapter) == (str(tmp_path / "mine"), str(tmp_path / "lora"))
+
+
 BROKEN = [
+    (SERVER.replace("http://", ""), 8, 17, "generation.teacher.server.base_url", "expected an address such as"),
+    (SERVER.replace("//", "//me:secret@"), 8, 17, "generation.teacher.server.base_url", "scheme, host and path alone"),
+    (SERVER + "      key_varable: ABC\n", 9, 7, "generation.teacher.server.key_varable", "did you mean 'key_variable'?"),
+    (SERVER + "      headers: {Api-Key: abc}\n", 9, 7, "generation.teacher.server.headers", "give its value as ${NAME}"),
+    (SERVER + "      headers: {X-Cost: 5 $}\n", 9, 7, "generation.teacher.server.headers", "write $$ for a dollar sign"),
+    (SERVER + "      in_flight: 0\n", 9, 18, "generation.teacher.server.in_flight", "greater than or equal to 1"),
+    (SERVER + "      tokenizer: gone\n", 9, 18, "generation.teacher.server.tokenizer", "no model folder"),
+    (SERVER + "    quantisation: 4bit\n", 5, 3, "generation.teacher", "a server is started with its own"),
     (HEAD + "genration: {}\n", 4, 1, "genration", "unknown key; did you mean 'generation'?"),
     (HEAD + "  hold_out: 0.2\n", 4, 3, "seeds.hold_out", "did you mean 'holdout'?"),
     (HEAD + "generation:\n  teacher:\n    modle: x\n", 6, 5, "generation.teacher.modle", "did you mean 'model'?"),

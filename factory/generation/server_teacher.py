@@ -26,6 +26,7 @@ SLOW = 0.5
 class ServerTeacher:
     """Asks one model of one server (vLLM, NIM, TGI, Ollama, llama.cpp, a hosted API).
 
+    Ask with up to twice as many coroutines as `in_flight`, so that one that waits for its next try leaves no slot empty.
     What it learns of the server, the bound and the circuit, lasts as long as the object; connections are opened in the event loop that
     asks, so one object serves one loop after the other, but never two threads.
     """
@@ -103,7 +104,7 @@ class ServerTeacher:
                 if outcome is None or isinstance(outcome, Verdict):
                     self._bound.abandon()
             self._note(outcome, epoch, time.monotonic() - began)
-            if is_probe and isinstance(outcome, Setback):
+            if is_probe and isinstance(outcome, Setback) and not outcome.final:
                 self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
                 raise self._circuit.parked()
         finally:
@@ -115,7 +116,9 @@ class ServerTeacher:
         """Tells the bound and the circuit what came of a try."""
         if isinstance(outcome, Setback):
             self._bound.leave(epoch, seconds, answered=False, strained=outcome.strained)
-            if not (outcome.later or outcome.final):
+            if outcome.final:
+                self._circuit.note_answer()
+            elif not outcome.later:
                 self._circuit.note_failure(outcome.reason)
             return
         if isinstance(outcome, Answer):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,8 +21,7 @@ from factory.generation.chat import FinishReason, Request
 from factory.line import ServerSpec
 
 if TYPE_CHECKING:
-    import httpx2
-    from openai import AsyncOpenAI
+    from aiohttp import ClientSession
 
 SEEDS = 2**31
 """Seeds are sent modulo this: some servers hold them in 32 bits."""
@@ -43,6 +43,7 @@ TRANSIENT = {408, 409, 425, 429}
 LOAD = {408, 429, 502, 503, 504, 529}
 """Statuses by which a server, or a gateway before it, says that it is asked too much."""
 
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TOO_LONG = re.compile(
     r"context.?(length|window|size)|maximum context|max_model_len|too many (input )?tokens|prompt is too long|exceeds?.{0,40}\btokens\b"
     r"|tokens.{0,60}must be <=",
@@ -108,7 +109,8 @@ class Wire:
         """Raises FactoryError where an environment variable that the line names is missing or empty."""
         self.spec = spec
         self.model = model
-        self._client: AsyncOpenAI | None = None
+        self._address = f"{spec.base_url}/chat/completions"
+        self._session: ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._refused_schemas: set[str] = set()
         self._length_key = "max_tokens"
@@ -120,69 +122,58 @@ class Wire:
                 f"server {spec.base_url}, model {model}: the environment has no {', '.join(missing)}; "
                 f"set {'it' if len(missing) == 1 else 'them'} before the run (export {missing[0]}=...), or mend the name in the line."
             )
-        self._key = os.environ[spec.key_variable] if spec.key_variable else None
-        self._headers = {name: Template(value).substitute(os.environ) for name, value in spec.headers.items()}
-        self._secrets = sorted((os.environ[name] for name in names), key=len, reverse=True)
+        values = {name: os.environ[name].strip() for name in names}
+        if broken := sorted(name for name, value in values.items() if not value.isprintable()):
+            raise FactoryError(f"{', '.join(broken)} in the environment holds a line break or a control character; no header can carry it.")
+        self._headers = {name: Template(value).substitute(values) for name, value in spec.headers.items()}
+        if spec.key_variable:
+            self._headers["Authorization"] = f"Bearer {values[spec.key_variable]}"
+        self._secrets = sorted(values.values(), key=len, reverse=True)
 
     async def post(self, request: Request) -> Answer | Setback | Verdict:
         """One try, over before the deadline. A schema or a key of the length that the server refuses is left out and not sent again.
 
         Raises FactoryError where the key or the model is wrong, so that no request could be answered.
         """
-        import aiohttp
-        import httpx2
-        import openai
+        from aiohttp import ClientError
 
         try:
             async with asyncio.timeout(self.spec.deadline_seconds):
                 while True:
                     body = self._write_body(request)
-                    try:
-                        response = await self._open().post("/chat/completions", cast_to=httpx2.Response, body=body)
-                    except openai.APIStatusError as error:
-                        # Read outside of this block: an error raised here would show the server's own words in its traceback.
-                        response = error.response
-                    if response.is_success:
-                        return self._read_answer(response.content)
-                    if not self._adapt(request, body, response):
-                        return self._read_refusal(response.status_code, response.headers, response.content)
+                    # A followed redirect would carry the line's own headers, and the secrets in them, to another server.
+                    async with self._open().post(self._address, json=body, allow_redirects=False) as response:
+                        content = await response.read()
+                    if response.status == HTTPStatus.OK:
+                        return self._read_answer(content)
+                    if not self._adapt(request, body, response.status, content.decode(errors="replace")):
+                        return self._read_refusal(response.status, response.headers, content)
+        except ClientError as error:
+            return Setback(self._clean(f"the connection failed: {_name_cause(error)}"), strained=True)
         except TimeoutError:
             return Setback(f"no whole answer within {self.spec.deadline_seconds:g} s", strained=True)
-        except (openai.APIConnectionError, aiohttp.ClientError) as error:
-            return Setback(self._clean(f"the connection failed: {_name_cause(error)}"), strained=True)
 
     async def close(self) -> None:
         """Closes the connections; a later request opens new ones."""
-        client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.close()
+        session, self._session = self._session, None
+        if session is not None and self._loop is asyncio.get_running_loop():
+            await session.close()
 
-    def _open(self) -> AsyncOpenAI:
-        """The client, made anew in each event loop: connections belong to the loop that opened them."""
+    def _open(self) -> ClientSession:
+        """The session, made anew in each event loop: connections belong to the loop that opened them."""
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            import httpx2
-            from openai import AsyncOpenAI, DefaultAioHttpClient
+        if self._session is None or self._loop is not loop:
+            from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-            timeout = httpx2.Timeout(self.spec.deadline_seconds, connect=min(CONNECT_SECONDS, self.spec.deadline_seconds))
-            limits = httpx2.Limits(
-                max_connections=self.spec.in_flight, max_keepalive_connections=self.spec.in_flight, keepalive_expiry=KEEP_OPEN_SECONDS
+            self._session = ClientSession(
+                headers=self._headers,
+                connector=TCPConnector(limit=self.spec.in_flight, keepalive_timeout=KEEP_OPEN_SECONDS),
+                timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+                cookie_jar=DummyCookieJar(),
+                trust_env=True,
             )
-            # A followed redirect would carry the line's own headers, and the secrets in them, to another server.
-            http = DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
-            headers = self._headers if self._key else {"Authorization": "Bearer none", **self._headers}
-            self._client = AsyncOpenAI(
-                base_url=self.spec.base_url,
-                api_key=self._key or "none",
-                timeout=timeout,
-                max_retries=0,
-                default_headers=headers,
-                http_client=http,
-            )
-            # The client reads these from the environment, which would tell one company's account to another's server.
-            self._client.organization = self._client.project = None
             self._loop = loop
-        return self._client
+        return self._session
 
     def _write_body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
@@ -199,10 +190,9 @@ class Wire:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    def _adapt(self, request: Request, body: Mapping[str, Any], response: httpx2.Response) -> bool:
+    def _adapt(self, request: Request, body: Mapping[str, Any], status: int, said: str) -> bool:
         """Whether the request is worth asking again at once in another form, because this one asks for what the server does not have."""
-        said = response.content.decode(errors="replace")
-        if response.status_code not in {400, 422, 501} or _TOO_LONG.search(said):
+        if status not in {400, 422, 501} or _TOO_LONG.search(said):
             return False
         if "max_completion_tokens" in said and "max_tokens" in body:
             self._length_key = "max_completion_tokens"
@@ -270,12 +260,11 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 
     A date is compared with the server's own Date, where it sends one, so that a wrong clock here does no harm.
     """
-    if (milliseconds := headers.get("retry-after-ms", "")).replace(".", "", 1).isdigit():
-        return float(milliseconds) / 1000
-    given = headers.get("retry-after", "").strip()
-    if given.replace(".", "", 1).isdigit():
-        return float(given)
-    until, now = _read_date(given), _read_date(headers.get("date", "")) or datetime.now(UTC)
+    for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        if _SECONDS.fullmatch(given := headers.get(header, "").strip()):
+            return float(given) / unit
+    until = _read_date(headers.get("retry-after", ""))
+    now = _read_date(headers.get("date", "")) or datetime.now(UTC)
     return None if until is None else max(0.0, (until - now).total_seconds())
 
 
@@ -301,7 +290,7 @@ def _read_error(content: bytes) -> str:
 
 
 def _name_cause(error: BaseException) -> str:
-    """What went wrong first: the libraries above wrap it in words of their own, and a refused connection in a time-out."""
+    """What went wrong first: libraries wrap it in words of their own."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

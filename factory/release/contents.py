@@ -135,13 +135,22 @@ def _finite(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in columns)
 
 
+def _describe_teacher(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A TeacherSpec for the readers of a release: names instead of paths, and of its server only that there is one."""
+    told = {key: value for key, value in section.items() if key not in {"server", "batch_size"}}
+    paths = {key: Path(told[key]).name for key in ("model", "adapter") if told[key] and Path(told[key]).is_absolute()}
+    return told | paths | {"served": section["server"] is not None}
+
+
 def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     """The sections of the line that shaped the records; models by revision, and no path of the machine that ran it."""
     settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
     settings["seeds"] = line.seeds.describe()
     generation = settings["generation"]
     generation.pop("budget")  # it shapes no record
-    generation["teacher"] |= {"model": models["teacher"]}
+    generation["teacher"] = _describe_teacher(generation["teacher"]) | {"model": models["teacher"]}
+    generation["teachers"] = [_describe_teacher(teacher) for teacher in generation["teachers"]]
+    generation["judge"] = generation["judge"] and _describe_teacher(generation["judge"])
     generation["flows"] = {pattern: Path(flow).stem for pattern, flow in generation["flows"].items()}
     generation |= {kind: Path(generation[kind]).stem for kind in FLOW_KEYS}
     settings["reward"] |= {"model": models.get("reward")}

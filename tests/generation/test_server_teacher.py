@@ -7,17 +7,23 @@ import logging
 import random
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from misbehaving_server import FAULTS, RETRY_AFTER_SECONDS, Asked, MisbehavingServer, in_order, reply, spread
 
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, Message, ParkedError, Request
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.server_teacher import ServerTeacher
-from factory.line import Sampling, ServerSpec
+from factory.generation.wire import read_retry_after
+from factory.line import Sampling, ServerSpec, TeacherSpec
+from resources.models import Models
 
 CANARY = "canary-key-5f1d0c"
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_new_tokens=64)
@@ -57,7 +63,6 @@ def put_each(teacher: ServerTeacher, requests: Sequence[Request]) -> list[Comple
 def test_a_request_goes_over_the_wire_as_it_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHER_KEY", CANARY)
     monkeypatch.setenv("TEAM", "data")
-    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-another-company")
     messages = (Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Yes?"), Message("user", "¿Qué? 何"))
     with MisbehavingServer() as server:
         teacher = open_teacher(server, key_variable="TEACHER_KEY", headers={"X-Team": "${TEAM}-$$1"})
@@ -72,7 +77,6 @@ def test_a_request_goes_over_the_wire_as_it_is_meant(monkeypatch: pytest.MonkeyP
         "seed": 5,
     }
     assert (asked.headers["authorization"], asked.headers["x-team"]) == (f"Bearer {CANARY}", "data-$1")
-    assert "openai-organization" not in asked.headers
     assert answer == Completion(reply(asked.body), "stop", 20, 9)
 
 
@@ -142,6 +146,20 @@ def test_a_server_that_takes_no_request_like_this_is_named_with_what_it_says() -
         teacher = open_teacher(server)
         assert put(teacher, ask(), ask())[0].finish_reason == "stop"
         assert put(teacher, ask(seed=8)) == [Completion("400 made-up fault 400, made_up, made_up (tried 1 time)", "failed", 0, 0)]
+
+
+def test_an_account_without_credit_is_not_waited_for() -> None:
+    with MisbehavingServer(lambda asked: "429 insufficient_quota") as server:
+        with pytest.raises(FactoryError, match=r"no key \(name one by key_variable\): the account has no credit"):
+            put(open_teacher(server), ask())
+        assert len(server.asked) == 1
+
+
+def test_a_server_that_wants_the_length_under_another_name_gets_it() -> None:
+    with MisbehavingServer(lambda asked: "400 use max_completion_tokens" if "max_tokens" in asked.body else None) as server:
+        teacher = open_teacher(server)
+        assert [answer.finish_reason for answer in put(teacher, ask()) + put(teacher, ask(seed=8))] == ["stop", "stop"]
+        assert [asked.body.get("max_completion_tokens") for asked in server.asked] == [None, 64, 64]
 
 
 def test_a_schema_is_sent_and_left_out_for_good_where_the_server_refuses_it() -> None:
@@ -262,13 +280,17 @@ def test_a_missing_key_is_named_before_anything_is_asked(monkeypatch: pytest.Mon
         ServerTeacher("m", ServerSpec(base_url="http://localhost/v1", key_variable="NO_SUCH_KEY", headers={"X-Key": "${EMPTY}"}))
 
 
+def test_a_key_that_no_header_can_carry_is_named_and_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEACHER_KEY", f"{CANARY}\nsecond line")
+    with pytest.raises(FactoryError, match="TEACHER_KEY in the environment holds a line break") as caught:
+        ServerTeacher("m", ServerSpec(base_url="http://localhost/v1", key_variable="TEACHER_KEY"))
+    assert CANARY not in str(caught.value)
+
+
 def test_one_teacher_serves_one_event_loop_after_another() -> None:
     with MisbehavingServer() as server:
         teacher = open_teacher(server)
         assert [put(teacher, ask(seed=seed))[0].finish_reason for seed in range(3)] == ["stop"] * 3
-        # A loop that ended without a close, too.
-        assert asyncio.run(teacher.ask(ask())).finish_reason == "stop"
-        assert put(teacher, ask())[0].finish_reason == "stop"
 
 
 def test_a_cancelled_request_gives_its_slot_back() -> None:
@@ -282,6 +304,36 @@ def test_a_cancelled_request_gives_its_slot_back() -> None:
             return await asyncio.wait_for(teacher.ask(ask("b")), 5)
 
         assert asyncio.run(run()).finish_reason == "stop"
+
+
+SECONDS = st.integers(0, 100_000)
+INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(lambda at: at.replace(microsecond=0))
+
+
+@given(SECONDS, INSTANTS)
+def test_retry_after_is_read_in_each_of_its_forms(seconds: int, now: datetime) -> None:
+    then = now + timedelta(seconds=seconds)
+    assert read_retry_after({"retry-after": str(seconds)}) == seconds
+    assert read_retry_after({"retry-after-ms": str(seconds * 1000), "retry-after": "1"}) == seconds
+    assert read_retry_after({"retry-after": format_datetime(then, usegmt=True), "date": format_datetime(now, usegmt=True)}) == seconds
+    assert read_retry_after({"retry-after": format_datetime(now, usegmt=True), "date": format_datetime(then, usegmt=True)}) == 0
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_retry_after_that_cannot_be_read_is_none(after: str, milliseconds: str, date: str) -> None:
+    found = read_retry_after({"retry-after": after, "retry-after-ms": milliseconds, "date": date})
+    assert found is None or 0 <= found < float("inf")
+
+
+def test_the_line_opens_the_teacher_that_it_names(tiny_model: Path) -> None:
+    models = Models()
+    served = TeacherSpec(model="granite", server=ServerSpec(base_url="http://localhost:1/v1"), revision="v2")
+    local = TeacherSpec(model=str(tiny_model), batch_size=3)
+    assert models.teacher(served).identity == "granite@v2"
+    assert models.teacher(served.model_copy(update={"weight": 2.0})) is models.teacher(served)
+    opened = models.teacher(local)
+    assert isinstance(opened, LocalTeacher)
+    assert opened.batch_size == 3
 
 
 def test_where_a_server_listens_is_no_part_of_who_it_is() -> None:

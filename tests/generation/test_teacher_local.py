@@ -217,3 +217,42 @@ def test_a_classifier_is_no_teacher(tmp_path: Path) -> None:
     teacher = LocalTeacher(str(save_tiny_model(tmp_path / "classifier", kind="classifier")))
     with pytest.raises(FactoryError, match=r"weights lack 1 tensors of a language model \(such as lm_head.weight\)"):
         teacher.complete(REQUESTS[:1])
+
+
+def save_adapter(base: Path, folder: Path, merged: Path | None = None) -> Path:
+    """A LoRA adapter of random weights to the model in `base`; the two merged, as a whole model, in `merged`."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(3)
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=16, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), config)
+    adapted.save_pretrained(folder)
+    if merged is not None:
+        shutil.copytree(base, merged)
+        adapted.merge_and_unload().save_pretrained(merged)
+    return folder
+
+
+def test_an_adapter_changes_the_model_and_who_it_is(tiny_model: Path, tiny_teacher: LocalTeacher, tmp_path: Path) -> None:
+    adapter = save_adapter(tiny_model, tmp_path / "my-lora", tmp_path / "merged")
+    teacher = LocalTeacher(str(tiny_model), batch_size=8, adapter=str(adapter))
+    answers = teacher.complete(REQUESTS)
+    assert answers == LocalTeacher(str(tmp_path / "merged"), batch_size=8).complete(REQUESTS)
+    assert answers != tiny_teacher.complete(REQUESTS)
+    assert teacher.identity.startswith(f"{tiny_teacher.identity}+my-lora@")
+
+
+def test_an_adapter_that_is_none_or_of_another_model_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(FactoryError, match=r"No LoRA adapter .*no adapter_config.json"):
+        LocalTeacher(str(tiny_model), adapter=str(tmp_path))
+    adapter = save_adapter(tiny_model, tmp_path / "my-lora")
+    with pytest.raises(FactoryError, match=r"model pico-teacher with adapter my-lora: its adapter cannot be read"):
+        LocalTeacher("pico-teacher", adapter=str(adapter)).complete(REQUESTS[:1])
+
+
+def test_four_bits_without_a_gpu_are_refused_with_what_to_do(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    teacher = LocalTeacher(str(tiny_model), quantisation="4bit")
+    assert teacher.identity.endswith("+4bit")
+    with pytest.raises(FactoryError, match=r"quantisation 4bit needs a CUDA GPU.*name it as `server`"):
+        teacher.complete(REQUESTS[:1])

@@ -18,6 +18,7 @@ from conftest import publish
 from made_up_line import MODELS, MadeUpLine, gate, make_line
 
 from factory.faults import FactoryError
+from factory.line import ServerSpec, TeacherSpec
 from factory.records import METRIC, VERDICT
 from factory.release.contents import arrange_contents
 from factory.release.manifest import find_releases, read_manifest, verify_release
@@ -114,6 +115,22 @@ def test_the_manifest_counts_what_is_released(release: Release, made_up: MadeUpL
     assert [item.gate for item in manifest.gates if not item.passed] == ["collapse.self_bleu"]
     assert all(item.waived_by for item in manifest.gates if not item.passed)
     assert "taxonomy" not in manifest.settings["seeds"]
+
+
+def test_a_release_tells_no_address_and_no_path_of_its_teachers() -> None:
+    server = ServerSpec(base_url="http://inside.example:8000/v1", key_variable="INSIDE_KEY")
+    sections = {
+        "teacher": TeacherSpec(model="granite", server=server),
+        "teachers": (TeacherSpec(model="/mnt/models/mine", adapter="/mnt/models/lora"),),
+        "judge": TeacherSpec(model="org/judge", server=server),
+    }
+    made = small_line()
+    spec = made.line.model_copy(update={"generation": made.line.generation.model_copy(update=sections)})
+    told = arrange_contents(spec, made.accepted, made.seeds, made.funnel, made.gates, made.verdicts, MODELS).settings["generation"]
+    assert not [part for part in ("inside.example", "INSIDE_KEY", "/mnt") if part in json.dumps(told)]
+    assert (told["teacher"]["model"], told["teacher"]["served"]) == (MODELS["teacher"], True)
+    assert (told["teachers"][0]["model"], told["teachers"][0]["adapter"], told["teachers"][0]["served"]) == ("mine", "lora", False)
+    assert (told["judge"]["model"], told["judge"]["served"]) == ("org/judge", True)
 
 
 def test_what_the_files_show_moves_the_version_and_a_moved_line_in_the_taxonomy_does_not() -> None:

@@ -138,11 +138,11 @@ async def _answer_round(calls: Sequence[Call], source: Source) -> list[Completio
         if isinstance(model.teacher, Served):
             found |= await _ask_server([call for call in own if call.key not in found], source, model.teacher.in_flight)
         else:
-            found |= _ask_window(own, model, found, source)
+            found |= await _ask_window(own, model, found, source)
     return [found[call.key] for call in calls]
 
 
-def _ask_window(calls: Sequence[Call], model: Model, found: dict[str, Completion], source: Source) -> dict[str, Completion]:
+async def _ask_window(calls: Sequence[Call], model: Model, found: dict[str, Completion], source: Source) -> dict[str, Completion]:
     """What `found` lacks of one model's calls, asked in the batches of the whole round and stored batch by batch."""
     teacher = model.teacher
     assert not isinstance(teacher, Served)
@@ -158,6 +158,7 @@ def _ask_window(calls: Sequence[Call], model: Model, found: dict[str, Completion
         source.ledger.put(new)
         source.spending.note(model, [*new.values()], time.perf_counter() - began)
         answers |= new
+        await asyncio.sleep(0)  # a model in this process never waits, and only what waits can be told to stop
     return answers
 
 

@@ -62,8 +62,9 @@ class ServerTeacher:
         """
         if (overflow := self._check_length(request)) is not None:
             return overflow
-        started, answered_before = time.monotonic(), self._answered
+        answered_before = self._answered
         faults = attempt = 0
+        first_setback: float | None = None
         while True:
             outcome = await self._try(request, again=attempt > 0)
             if isinstance(outcome, Completion):
@@ -71,8 +72,11 @@ class ServerTeacher:
             attempt += 1
             faults += not outcome.later
             delay = self._choose_delay(request, attempt, outcome)
-            is_late = outcome.later and time.monotonic() - started + delay > self.server.patience_seconds
-            if outcome.final or is_late or faults >= self.server.tries:
+            first_setback = time.monotonic() if first_setback is None else first_setback
+            if outcome.waits and time.monotonic() - first_setback + delay > self.server.patience_seconds:
+                self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
+                raise self._circuit.parked()
+            if outcome.final or faults >= self.server.tries:
                 return self._give_up(request, outcome, attempt, answered_before)
             await self._circuit.sleep(delay)
 
@@ -140,7 +144,7 @@ class ServerTeacher:
 
     def _choose_delay(self, request: Request, attempt: int, setback: Setback) -> float:
         """Seconds until the next try: what the server asks for, else twice as long each time, and a little more at random."""
-        doubled = min(FIRST_DELAY_SECONDS * 2 ** (attempt - 1), LONGEST_DELAY_SECONDS)
+        doubled = min(FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 10), LONGEST_DELAY_SECONDS)
         base = doubled if setback.retry_after is None else max(setback.retry_after, FIRST_DELAY_SECONDS)
         return base * (1 + JITTER * random.Random(request.seed + attempt).random())
 

@@ -61,6 +61,11 @@ class Setback:
     final: bool = False
     retry_after: float | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it was the server that asked to be left alone for a while, so that the request is not at fault."""
+        return self.later or self.retry_after is not None
+
 
 class _Message(BaseModel):
     content: str | None = None

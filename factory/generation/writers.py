@@ -30,6 +30,9 @@ class Call:
     request: Request
 
 
+LARGEST_SHARE = 0.7
+"""Of a text, at most, that is left when a server has refused it for its length."""
+
 Writing = Generator[Call, Completion, list[Draft]]
 """What `write` gives: yields calls, is sent answers, returns drafts. A draft that is not finished is to be written on."""
 
@@ -156,7 +159,9 @@ def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> G
         if answer.finish_reason != "overflow":
             break
         most = (model.teacher.context_tokens or answer.prompt_tokens) - sampling.max_new_tokens
-        shorter = shrink(step, shown, max(0.0, most / max(answer.prompt_tokens, 1)))
+        share = max(0.0, most / max(answer.prompt_tokens, 1))
+        # Where a server refuses, the figures are guesses: by a few per cent at a time it would be asked hundreds of times.
+        shorter = shrink(step, shown, share if model.served is None else min(share, LARGEST_SHARE))
         if shorter is None:
             raise _NotAskedError(
                 f"prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit the {step.asks}'s "

@@ -21,7 +21,7 @@ from factory.faults import FactoryError
 from factory.generation.chat import Completion, Message, ParkedError, Request
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.server_teacher import ServerTeacher
-from factory.generation.wire import read_retry_after
+from factory.generation.wire import Setback, read_retry_after
 from factory.line import Sampling, ServerSpec, TeacherSpec
 from resources.models import Models
 
@@ -236,6 +236,22 @@ def test_a_server_that_is_not_there_is_parked() -> None:
     teacher = ServerTeacher("granite", ServerSpec(base_url=gone, tries=2))
     with pytest.raises(ParkedError, match=r"answered nobody, and said last: the connection failed: ConnectionRefusedError"):
         put(teacher, ask())
+
+
+def test_later_is_never_a_failure_of_the_request_even_where_others_were_answered() -> None:
+    with MisbehavingServer(in_order(None, "429 after", "429 after", "429 after", "429 after")) as server:
+        teacher = open_teacher(server, patience_seconds=0.5, in_flight=1)
+        found = put_each(teacher, [ask("a"), ask("b"), ask("c")])
+    assert isinstance(found[0], Completion) and found[0].finish_reason == "stop"
+    assert all(isinstance(each, ParkedError) for each in found[1:])
+
+
+def test_delays_stay_finite_after_any_number_of_tries() -> None:
+    with MisbehavingServer(in_order(*["429"] * 3)) as server:
+        teacher = open_teacher(server)
+        assert put(teacher, ask())[0].finish_reason == "stop"
+        setback = Setback("429", later=True)
+        assert max(teacher._choose_delay(ask(), attempt, setback) for attempt in (1, 10, 2000)) <= 75
 
 
 def test_a_server_that_always_says_later_is_parked_when_patience_ends() -> None:

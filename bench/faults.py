@@ -23,9 +23,9 @@ DEADLINE_SECONDS = 1.0
 
 
 def count_reasons(frame: pl.DataFrame) -> Counter[str]:
-    """How many records each reason kept from being made, without its numbers and the server's own words."""
-    reasons = frame["parse_fault"].drop_nulls()
-    return Counter(re.sub(r"(made-up fault|the body:) .*|\(.*|\d+", "…", reason) for reason in reasons)
+    """How many records each reason kept from being made, by step and kind."""
+    plain = [re.sub(r"prompt of .*", "prompt too long for the context", reason) for reason in frame["parse_fault"].drop_nulls()]
+    return Counter(": ".join(re.sub(r"( made-up fault| within| \(|;).*", "", reason).split(": ")[:3]) for reason in plain)
 
 
 def collect_texts(frame: pl.DataFrame) -> list[str]:

@@ -158,9 +158,10 @@ def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> G
         most = (model.teacher.context_tokens or answer.prompt_tokens) - sampling.max_new_tokens
         shorter = shrink(step, shown, max(0.0, most / max(answer.prompt_tokens, 1)))
         if shorter is None:
+            context = model.teacher.context_tokens or "a length that its server does not tell"
             raise _NotAskedError(
                 f"prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit the {step.asks}'s "
-                f"context of {model.teacher.context_tokens} (record {_name_records(draft)})"
+                f"context of {context} (record {_name_records(draft)})"
             )
         shown = shorter
     if step.shorten:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from factory.generation.filters import Filter, Limits, Patterns, strip_patterns
 from factory.generation.parsers import PARSERS, Identifier, Item, ParseError, Parser, Part, TextParser, normalise_space
-from factory.generation.templates import find_names
+from factory.generation.templates import find_attributes, find_names
 from factory.spec_faults import suggest
 
 GIVEN = ("examples", "context", "language", "tone", "persona", "turns", "turn", "conversation", "given_topic", "constraint")
@@ -191,6 +191,11 @@ class Flow(Part):
     def reads_examples(self) -> bool:
         """Whether a prompt of the flow uses the drawn examples."""
         return self.uses("examples")
+
+    @property
+    def shows_example_contexts(self) -> bool:
+        """Whether a prompt of the flow shows the contexts of examples without asking whether they have one."""
+        return self.reads_examples and any("context" in find_attributes(text) for step in self.steps for text in step.templates)
 
     @property
     def asks_judge(self) -> bool:

@@ -69,7 +69,13 @@ def choose_flow(material: Material, spec: GenerationSpec) -> Flow:
             f"leaf {leaf}: flow {flow.name!r} asks about a context, and the leaf has neither documents nor examples with one. "
             "Give the leaf a flow that uses examples alone, in generation.flows or generation.freeform_flow."
         )
-    if flow.reads_examples and not flow.uses("given_topic") and not (material.examples if flow.pool == "leaf" else material.pool):
+    examples = material.examples if flow.pool == "leaf" else material.pool
+    if flow.shows_example_contexts and any(example["context"] is None for example in examples):
+        raise FactoryError(
+            f"leaf {leaf}: flow {flow.name!r} shows the texts that examples are about, and the leaf's examples have none. "
+            "Give the leaf a flow that uses questions and answers alone, in generation.flows."
+        )
+    if flow.reads_examples and not flow.uses("given_topic") and not examples:
         raise FactoryError(
             f"leaf {leaf}: flow {flow.name!r} shows examples, and the leaf has topics alone. Give it a flow of topics in generation.flows."
         )

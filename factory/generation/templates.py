@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from factory.faults import FactoryError
@@ -27,6 +27,15 @@ def render(template: str, variables: Mapping[str, Any], subject: str) -> str:
 def find_names(template: str) -> frozenset[str]:
     """The variables that a template uses. Raises jinja2.TemplateSyntaxError where it is no template."""
     return frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)))
+
+
+@functools.cache
+def find_attributes(template: str) -> frozenset[str]:
+    """The attributes that a template shows, as `b` of {{ a.b }}, but for those that it first asks for in a condition."""
+    tree = _ENVIRONMENT.parse(template)
+    conditions = [*(branch.test for branch in tree.find_all(nodes.If)), *(choice.test for choice in tree.find_all(nodes.CondExpr))]
+    asked = {part.attr for test in conditions for part in (test, *test.find_all(nodes.Getattr)) if isinstance(part, nodes.Getattr)}
+    return frozenset(part.attr for part in tree.find_all(nodes.Getattr)) - asked
 
 
 def try_template(template: str, given: Mapping[str, Any]) -> tuple[int, str] | None:

@@ -163,9 +163,10 @@ def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> G
         # Where a server refuses, the figures are guesses: by a few per cent at a time it would be asked hundreds of times.
         shorter = shrink(step, shown, share if model.served is None else min(share, LARGEST_SHARE))
         if shorter is None:
+            context = model.teacher.context_tokens or "a length that its server does not tell"
             raise _NotAskedError(
                 f"prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit the {step.asks}'s "
-                f"context of {model.teacher.context_tokens} (record {_name_records(draft)})"
+                f"context of {context} (record {_name_records(draft)})"
             )
         shown = shorter
     if step.shorten:

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 OWN_FONT = "DejaVu Sans"
 """Comes with matplotlib, so what it shows looks the same on every machine."""
+BOXES = "Last Resort"
+"""Comes with matplotlib too, and has a box for every character there is; matplotlib draws by it what no other font has."""
 REGULAR = 400
 
 
 def choose_fonts(texts: Iterable[str]) -> list[str]:
     """OWN_FONT, and after it the fewest installed fonts that show what it lacks, sans-serif ones first.
 
-    Where no installed font has a character, it is drawn as an empty box.
+    Where no installed font has a character, it is drawn as a box.
     """
     from matplotlib import font_manager
 
@@ -40,6 +42,7 @@ def _list_fonts() -> list[FontEntry]:
     from matplotlib import font_manager
 
     upright = [font for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == REGULAR]
+    upright = [font for font in upright if not font.name.startswith(BOXES)]
     return sorted(upright, key=lambda font: ("Sans" not in font.name, font.name, font.fname))
 
 

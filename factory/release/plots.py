@@ -214,12 +214,17 @@ def _render(draw: Callable[[Figure], None], height: float, form: Form, *, empty:
 
 
 def _name_bars(axes: Axes, names: list[str]) -> None:
-    """Names at the left of horizontal bars; of a leaf, the last folder, with its parent where two leaves end alike."""
+    """Names at the left of horizontal bars; of a leaf, as many of its last folders as tell it from the other leaves."""
     from matplotlib.ticker import MaxNLocator
 
     names = [" ".join(make_visible(name).split()) for name in names]
-    ends = [name.rsplit("/", 1)[-1] for name in names]
-    shown = ["/".join(name.split("/")[-2:]) if ends.count(end) > 1 else end for name, end in zip(names, ends, strict=True)]
+    paths = [name.split("/") for name in names]
+    shown = []
+    for path in paths:
+        depth = 1
+        while depth < len(path) and sum(other[-depth:] == path[-depth:] for other in paths) > 1:
+            depth += 1
+        shown.append("/".join(path[-depth:]))
     axes.set_yticks(range(len(names)), [name if len(name) <= 28 else f"{name[:27]}…" for name in shown])
     axes.tick_params(axis="y", labelfontfamily=choose_fonts(shown))
     axes.set_ylim(-0.6, len(names) - 0.4)

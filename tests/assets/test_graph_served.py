@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from plant import ADDITION, SORT, Plant
+from plant import ADDITION, SORT, THANKS, Plant, Said
 
 from assets.run import RunFailedError, run_line
+from factory.validation.gates import DEFAULT_GATES
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
 from misbehaving_server import MisbehavingServer
@@ -18,18 +23,43 @@ from misbehaving_server import MisbehavingServer
 CANARY = "canary-key-c0ffee"
 
 
-def serve(plant: Plant, server: MisbehavingServer, **more: Any) -> None:
-    """Gives the plant's line a teacher behind `server`, with a key."""
-    keys = {"key_variable": "TEACHER_KEY", "headers": {"X-Token": "${TEACHER_TOKEN}"}}
-    served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 1, "park_seconds": 0.2, **keys}
-    plant.write_line(generation={"teacher": {"model": "granite", "server": served}, "candidates_per_leaf": 6, **more})
-
-
-def test_a_served_line_is_made_parked_and_mended_and_its_key_is_in_nothing(
-    fresh: Plant, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHER_KEY", CANARY)
     monkeypatch.setenv("TEACHER_TOKEN", f"{CANARY}-too")
+
+
+def serve(plant: Plant, server: MisbehavingServer, sections: dict[str, Any] | None = None, **more: Any) -> None:
+    """Gives the plant's line a teacher behind `server`, with a key."""
+    keys = {"key_variable": "TEACHER_KEY", "headers": {"X-Token": "${TEACHER_TOKEN}"}}
+    served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 5, "park_seconds": 0.2, **keys}
+    generation = {"teacher": {"model": "granite", "server": served}, "candidates_per_leaf": 6, **more}
+    plant.write_line(generation=generation, **sections or {})
+
+
+def read_everything(root: Path) -> dict[str, str]:
+    """The content of every file under `root` by its path: also of what Parquet and Dagster's snapshots compress."""
+    read = {}
+    for file in (file for file in root.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        parts = [content]
+        if file.suffix == ".parquet":
+            parts += [pl.read_parquet(file).write_json().encode(), str(pl.read_parquet_metadata(file)).encode()]
+        if content.startswith(b"SQLite format 3"):
+            parts += read_database(file)
+        read[file.relative_to(root).as_posix()] = b"\n".join(parts).decode(errors="replace")
+    return read
+
+
+def read_database(file: Path) -> list[bytes]:
+    """What stands compressed in the cells of a database."""
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        cells = [cell for name in tables for row in connection.execute(f'SELECT * FROM "{name}"') for cell in row]
+    return [zlib.decompress(cell) for cell in cells if isinstance(cell, bytes) and cell[:1] == b"\x78"]
+
+
+def test_a_served_line_is_made_parked_and_mended_and_its_key_is_in_nothing(fresh: Plant, capfd: pytest.CaptureFixture[str]) -> None:
     with MisbehavingServer(schedule=lambda asked: "500 echo" if asked.number in (5, 6, 7, 8) else None) as server:
         serve(fresh, server)
         fresh.run(ADDITION)
@@ -49,6 +79,44 @@ def test_a_served_line_is_made_parked_and_mended_and_its_key_is_in_nothing(
         with pytest.raises(RunFailedError, match=server.base_url):
             fresh.run(SORT)
     told = capfd.readouterr()
-    written = b"".join(file.read_bytes() for file in fresh.root.rglob("*") if file.is_file())
-    assert CANARY.encode() not in written
     assert CANARY not in told.out + told.err
+    assert not [file for file, content in read_everything(fresh.root).items() if CANARY in content]
+
+
+def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_server_repeats_it(
+    fresh: Plant, cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(fresh.root / "temporary"))
+    (fresh.root / "temporary").mkdir()
+    for leaf in (ADDITION, SORT):
+        shutil.rmtree(fresh.qna(leaf).parent)
+    lenient = {
+        "reward": {"min_reward": 0, "near_duplicate": 1},
+        "validation": {"waivers": [{"gate": gate, "by": "T. Ester", "reason": "a test"} for gate in DEFAULT_GATES]},
+    }
+    with MisbehavingServer(schedule=lambda asked: f"{500 + asked.number % 2} echo" if asked.number % 4 == 3 else None) as server:
+        serve(fresh, server, lenient, candidates_per_leaf=12)
+        ended = fresh.process("--debug", "run", "tiny")
+        assert ended.returncode == 0, ended.stderr
+        assert "made-up fault" in fresh.frame("candidates").write_json() + fresh.home.ledger("tiny").read_bytes().decode(errors="replace")
+        said = [ended.stdout + ended.stderr]
+        record = fresh.frame("accepted").row(0, named=True)
+        assert record["leaf"] == THANKS
+        said += [cli(*arguments).out for arguments in (["trace", record["record_id"]], ["status", "tiny"], ["report", "tiny"])]
+
+        serve(fresh, server, lenient, candidates_per_leaf=14)
+        server.schedule = lambda asked: "401 echo"
+        ended = fresh.process("--debug", "run", "tiny", "--leaf", THANKS)
+        assert ended.returncode != 0 and "Traceback" in ended.stderr and "made-up fault 401" in ended.stderr
+        said.append(ended.stdout + ended.stderr)
+    written = read_everything(fresh.root)
+    for place, told in {
+        "data.parquet": "granite",
+        "card.html": "granite",
+        "event_log.db": "granite",
+        "runs.db": "tiny__candidates",
+    }.items():
+        assert any(file.endswith(place) and told in content for file, content in written.items()), f"the search sees into {place}"
+    assert any("mlflow.db" in file for file in written) and any("manifest.json" in file for file in written)
+    assert not [file for file, content in written.items() if CANARY in content]
+    assert CANARY not in "".join(said)

@@ -280,3 +280,7 @@ def test_what_does_not_go_together_is_named(write: Any, make_seeds: MakeFrame) -
         write(latin, "freeform", turns=3)
     with pytest.raises(FactoryError, match="flow 'evolved' shows examples, and the leaf has topics alone"):
         write(latin, "evolved", seeds=make_topics(make_seeds, "rivers"), documents=False)
+    bare = make_seeds(tuple(f"Sort: {n}, a" for n in range(3)), leaf=LEAF)
+    with pytest.raises(FactoryError, match="flow 'lab_grounded_skills' shows the texts that examples are about, and the leaf's examples"):
+        write(latin, "lab_grounded_skills", seeds=bare, documents=False)
+    assert not write.server.asked

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from misbehaving_server import MisbehavingServer, reply, spread
+from misbehaving_server import ANSWERED_ALIKE, FAULTS, MisbehavingServer, reply, spread
 from polars.testing import assert_frame_equal
 
 from factory.faults import FactoryError
@@ -90,24 +90,32 @@ def test_killed_at_random_moments_a_run_loses_no_more_than_what_was_in_flight(ma
 
 
 def test_every_fault_of_a_server_is_survived_or_accounted_for_once(make_seeds: MakeFrame, tmp_path: Path) -> None:
-    faults = ("500", "503", "reset", "drop", "empty choices", "truncated", "wrong schema")
-    with MisbehavingServer(schedule=spread(0.03, faults)) as server:
-        spec = specify(server, 150, in_flight=16, settings={"tries": 2})
+    faults = (*FAULTS, "context", "duplicate")
+    with MisbehavingServer(schedule=spread(0.02, faults)) as server:
+        spec = specify(server, 150, in_flight=32, settings={"tries": 2, "deadline_seconds": 1.0})
         frame = generate(spec, make_seeds(), tmp_path / "ledger")
+        assert {fault for fault, times in server.met.items() if times} == {*faults, "none"}
         assert frame.height == frame["record_id"].n_unique() == 150
         failed = frame.filter(pl.col("parse_fault").is_not_null())
-        assert failed["parse_fault"].str.contains("^(instruction|response): no answer: ").all()
-        assert 0 < failed.height < 30
+        assert failed["parse_fault"].str.contains("^(instruction|response): (no answer: |prompt of .* do not fit)").all()
+        assert 0 < failed.height < 60
         assert not server.duplicates, "a right answer is never paid for twice"
+        texts = [*frame["instruction"].drop_nulls(), *frame["response"].drop_nulls()]
+        assert len(texts) == len(server.answered), "every right answer is in one record"
+        answers = {reply(asked.body) for asked in server.asked if asked.key in server.answered}
+        assert {*texts} - answers == {ANSWERED_ALIKE}
+        assert max(texts.count(text) for text in {*texts} & answers) == 1
         server.asked.clear()
         assert_frame_equal(generate(spec, make_seeds(), tmp_path / "ledger"), frame)
         assert not server.asked, "what failed is not asked again by itself"
         server.schedule = lambda asked: None
+        given_up = failed.filter(pl.col("parse_fault").str.contains("no answer"))
         with Ledger(tmp_path / "ledger") as ledger:
-            assert ledger.forget_failed() == failed.height
+            assert ledger.forget_failed() == given_up.height
         mended = generate(spec, make_seeds(), tmp_path / "ledger")
-        assert mended["parse_fault"].null_count() == 150
-        assert len(server.asked) == failed.height + failed["instruction"].null_count()
+        assert mended["parse_fault"].str.contains("do not fit").drop_nulls().sum() == failed.height - given_up.height
+        assert mended["parse_fault"].drop_nulls().len() == failed.height - given_up.height
+        assert len(server.asked) == given_up.height + given_up["instruction"].null_count()
 
 
 def test_a_parked_server_stops_the_leaf_and_keeps_what_was_answered(make_seeds: MakeFrame, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from factory.faults import FactoryError, InputFaults
 from factory.generation.filters import Limits
 from factory.generation.flow_spec import Step
-from factory.generation.flows import load_flow, render_prompt
+from factory.generation.flows import list_bundled, load_flow, render_prompt
 from factory.generation.parsers import ParseError
+from factory.generation.templates import find_attributes
 
 GOOD = """\
 name: critic
@@ -212,3 +213,11 @@ def test_the_text_parser_takes_the_whole_answer(answer: str) -> None:
     else:
         with pytest.raises(ParseError, match="empty"):
             step.parse(answer)
+
+
+def test_a_flow_that_asks_whether_an_example_has_a_context_may_show_it() -> None:
+    assert find_attributes("{% for e in examples %}{{ e.context }}{% endfor %}") == {"context"}
+    asking = "{% for e in examples %}{% if e.context %}{{ e.context }}{% endif %}{{ e.question }}{% endfor %}"
+    assert find_attributes(asking) == {"question"}
+    assert not find_attributes("{{ examples[0].context if examples[0].context else 'none' }}")
+    assert {name for name in list_bundled() if load_flow(name).shows_example_contexts} == {"lab_grounded_skills"}

@@ -9,8 +9,11 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 from made_up_line import MadeUpLine
+from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
 
 from factory.records import FUNNEL, SEED, VERDICT, empty
+from factory.release.fonts import OWN_FONT, choose_fonts
 from factory.release.plots import Form, plot_funnel, plot_goodness, plot_leaves, plot_lengths, plot_reasons
 
 Plot = Callable[[MadeUpLine, Form], bytes]
@@ -67,10 +70,10 @@ def test_the_funnel_shows_the_share_that_each_leaf_keeps() -> None:
 
 
 def test_names_are_text_and_leaves_that_end_alike_are_told_apart() -> None:
-    leaves = ["a/$x^2$ <b>&", "a/sort", "b/sort", "c/" + "long" * 20]
-    counts = {name: [5] * 4 for name in ("asked", "parsed", "judged", "verified", "unique", "accepted")}
-    words = words_of(plot_funnel(pl.DataFrame({"leaf": leaves, **counts, "most_refused_by": [None] * 4}, schema=FUNNEL), "svg"))
-    assert {"$x^2$ <b>&", "a/sort", "b/sort"} <= set(words)
+    leaves = ["a/$x^2$ <b>&", "a/sort", "b/sort", "c/" + "long" * 20, "skills/文字/排序", "knowledge/文字/排序"]
+    counts = {name: [5] * len(leaves) for name in ("asked", "parsed", "judged", "verified", "unique", "accepted")}
+    words = words_of(plot_funnel(pl.DataFrame({"leaf": leaves, **counts, "most_refused_by": [None] * len(leaves)}, schema=FUNNEL), "svg"))
+    assert {"$x^2$ <b>&", "a/sort", "b/sort", "skills/文字/排序", "knowledge/文字/排序"} <= set(words)
     assert max(map(len, words)) < 60
 
 
@@ -79,3 +82,12 @@ def test_a_thousand_leaves_show_the_forty_that_need_a_look() -> None:
     counts = {name: [1000] * 1000 for name in ("asked", "parsed", "judged", "verified", "unique")} | {"accepted": list(range(1000))}
     words = words_of(plot_funnel(pl.DataFrame({"leaf": leaves, **counts, "most_refused_by": [None] * 1000}, schema=FUNNEL), "svg"))
     assert [word for word in words if word.startswith("leaf_")] == [f"leaf_{place:04d}" for place in range(40)]
+
+
+def test_fonts_are_looked_for_only_where_the_own_font_lacks_a_character() -> None:
+    assert choose_fonts(["naïve/ordre", "نصوص/ترتيب", "слова"]) == [OWN_FONT]
+    fonts = choose_fonts(["文字", "\U0010ffff"])
+    assert fonts[0] == OWN_FONT and fonts == choose_fonts(["\U0010ffff 文字"])
+    for name in fonts[1:]:
+        file = font_manager.findfont(font_manager.FontProperties(family=name), fallback_to_default=False)
+        assert {ord("文"), ord("字"), 0x10FFFF} & FT2Font(file).get_charmap().keys()

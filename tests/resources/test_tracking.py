@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from pathlib import Path
 
 import mlflow
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.utils.validation import _validate_metric_name
 
 from factory.pico.models import resolve_model
-from resources.tracking import Curve, Released, Tracking
+from resources.tracking import LONGEST_METRIC, Curve, Released, Tracking, name_metric
 
 RECORDS = pl.DataFrame({"record_id": ["a", "b"], "instruction": ["Add 1 and 2.", "Add 2 and 2."], "response": ["1 + 2 = 3", "2 + 2 = 4"]})
 
@@ -87,3 +91,17 @@ def test_an_mlflow_that_cannot_be_written_is_no_failure(tmp_path: Path, caplog: 
         assert log(broken, "run-1", "f") is None
         assert not broken.crown("demo_student", "1")
     assert "MLflow was not told" in caplog.text
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="/."), min_size=1, max_size=300), st.text(max_size=3))
+def test_mlflow_takes_the_metric_of_any_leaf_and_keeps_two_apart(leaf: str, more: str) -> None:
+    name = name_metric(f"skills/{leaf}/tuned")
+    _validate_metric_name(name)
+    assert len(name) <= LONGEST_METRIC
+    if more and unicodedata.normalize("NFC", leaf) != unicodedata.normalize("NFC", f"{leaf}{more}"):
+        assert name != name_metric(f"skills/{leaf}{more}/tuned")
+
+
+def test_a_plain_metric_keeps_its_name() -> None:
+    assert name_metric("compositional_skills/words/sort_words/holdout/base") == "compositional_skills/words/sort_words/holdout/base"
+    assert name_metric("knowledge/文字") == "knowledge/文字"

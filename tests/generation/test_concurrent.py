@@ -109,13 +109,10 @@ def test_every_fault_of_a_server_is_survived_or_accounted_for_once(make_seeds: M
         assert_frame_equal(generate(spec, make_seeds(), tmp_path / "ledger"), frame)
         assert not server.asked, "what failed is not asked again by itself"
         server.schedule = lambda asked: None
-        given_up = failed.filter(pl.col("parse_fault").str.contains("no answer"))
         with Ledger(tmp_path / "ledger") as ledger:
-            assert ledger.forget_failed() == given_up.height
+            assert ledger.forget_failed() >= failed.height, "what was too long is asked again too"
         mended = generate(spec, make_seeds(), tmp_path / "ledger")
-        assert mended["parse_fault"].str.contains("do not fit").drop_nulls().sum() == failed.height - given_up.height
-        assert mended["parse_fault"].drop_nulls().len() == failed.height - given_up.height
-        assert len(server.asked) == given_up.height + given_up["instruction"].null_count()
+        assert mended["parse_fault"].null_count() == 150
 
 
 def test_a_parked_server_stops_the_leaf_and_keeps_what_was_answered(make_seeds: MakeFrame, tmp_path: Path) -> None:

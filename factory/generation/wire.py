@@ -28,6 +28,9 @@ SEEDS = 2**31
 CONNECT_SECONDS = 20.0
 KEEP_OPEN_SECONDS = 4.0
 """Under the 5 s after which uvicorn, and so vLLM, closes an idle connection: a request on a closing one would be lost."""
+LEAST_SECRET = 12
+"""Characters of a value from the environment from which an answer that holds it is not kept: shorter ones, as the name of an account, may
+stand in an answer by chance."""
 SHOWN_CHARACTERS = 300
 """Of what a server said, in a reason."""
 HOPELESS = {
@@ -244,9 +247,11 @@ class Wire:
             return Setback(f"the server broke off the answer: {choice.finish_reason}")
         if choice.finish_reason == "content_filter":
             return Verdict("failed", "the server's content filter cut the answer")
-        usage = body.usage
+        text, usage = choice.message.content or choice.message.refusal or "", body.usage
+        if any(secret in text for secret in self._secrets if len(secret) >= LEAST_SECRET):
+            return Verdict("failed", "the answer repeats a secret that was sent to the server, so it is not kept")
         return Answer(
-            choice.message.content or choice.message.refusal or "",
+            text,
             "length" if choice.finish_reason == "length" else "stop",
             usage.prompt_tokens if usage else None,
             usage.completion_tokens if usage else None,

@@ -218,9 +218,16 @@ def test_no_key_is_written_or_told(make_seeds: MakeFrame, tmp_path: Path, monkey
         frame = generate(specify(server, 30, settings=keys), make_seeds(), tmp_path / "ledger")
         frame.write_parquet(tmp_path / "candidates.parquet")
         assert server.asked[0].headers["authorization"] == f"Bearer {CANARY}"
+        server.schedule = lambda asked: None
+        server._answer = lambda body: f"You sent me {CANARY}." if body["seed"] % 3 else reply(body)
+        repeated = generate(specify(server, 12, settings=keys), make_seeds(), tmp_path / "repeated")
+        told = repeated["parse_fault"].drop_nulls()
+        assert (
+            told.len() and told.str.ends_with("no answer: the answer repeats a secret that was sent to the server, so it is not kept").all()
+        )
         server.schedule = lambda asked: "401 echo"
         with pytest.raises(FactoryError) as caught:
             generate(specify(server, 30, settings=keys), make_seeds(leaf=LEAF), tmp_path / "other")
     written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert CANARY.encode() not in written
-    assert CANARY not in f"{caught.value} {caught.value.__cause__!r} {caplog.text} {frame.write_ndjson()}"
+    assert CANARY not in f"{caught.value} {caught.value.__cause__!r} {caplog.text} {frame.write_ndjson()} {repeated.write_ndjson()}"

@@ -93,6 +93,15 @@ def test_the_sensor_fetches_nothing_and_takes_what_a_run_has_fetched(bare: Plant
     documents = [{"leaf": SUMS, "source": "origin", "commit": commit, "patterns": ["*.md"], "licence": "MIT"}]
     bare.write_line(seeds={"examples": [EXAMPLES], "documents": documents})
     assert "is not fetched yet" in read_seeds(bare.line, fetch=False).left_out[SUMS][0]
+    sensor = build_automation(bare.line)[0]
+    assert isinstance(sensor, dg.SensorDefinition)
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        instance.add_dynamic_partitions("tiny_leaves", [SUMS])
+        assert isinstance(sensor(context), dg.SkipReason)
+        instance.add_dynamic_partitions("tiny_leaves", ["knowledge/gone"])
+        said = sensor(context)
+    assert isinstance(said, dg.SensorResult) and said.dynamic_partitions_requests
+    assert [[*request.partition_keys] for request in said.dynamic_partitions_requests] == [["knowledge/gone"]]
     assert not bare.home.documents.exists()
     assert list(read_seeds(bare.line).leaves) == list(read_seeds(bare.line, fetch=False).leaves) == [SUMS]
 

@@ -161,6 +161,16 @@ def test_every_script_comes_through_every_format_unharmed(tmp_path: Path, text: 
     assert frame["heading"].to_list() == [text, "", ""]
 
 
+def test_html_that_is_nested_too_deeply_is_a_fault_of_its_file() -> None:
+    with pytest.raises(InputFaults, match=r"a\.html: its elements are nested too deeply to be read"):
+        read_sections("a.html", b"<ul><li>" * 3000 + b"x")
+
+
+def test_half_a_character_in_a_pdf_becomes_a_mark_that_can_be_recorded() -> None:
+    content = write_pdf(["a\ua500b"]).replace(b"<a500>", b"<d800>")
+    assert [block.text for section in read_sections("a.pdf", content) for block in section.blocks] == ["a\ufffdb"]
+
+
 @pytest.mark.parametrize("text", ["The whale sings.", "鲸鱼很大，它唱歌。", "クジラは大きい。"])
 def test_a_pdf_keeps_text_that_runs_from_left_to_right(text: str) -> None:
     assert read_sections("a.pdf", write_pdf([text]))[0].blocks[0].text == text

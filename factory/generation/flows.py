@@ -131,8 +131,8 @@ def _check_templates(source: YamlSource, flow: Flow) -> Iterator[Fault]:
         own = given | ({"count": step.many} if step.many else {})
         for key in ("prompt", "system", "retry"):
             template = getattr(step, key)
-            if template is not None and (problem := try_template(template, own)):
-                yield _place(source, ["steps", i, key], *problem)
+            for line, problem in try_template(template, own) if template is not None else ():
+                yield _place(source, ["steps", i, key], line, problem)
         given |= {name: _made_up(step) for name in step.variables}
 
 

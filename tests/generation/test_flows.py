@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from factory.faults import FactoryError, InputFaults
 from factory.generation.filters import Limits
 from factory.generation.flow_spec import Step
-from factory.generation.flows import list_bundled, load_flow, render_prompt
+from factory.generation.flows import load_flow, render_prompt
 from factory.generation.parsers import ParseError
 from factory.generation.templates import find_attributes
+from factory.line_flows import list_bundled
 
 GOOD = """\
 name: critic

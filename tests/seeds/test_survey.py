@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from leaves import ATTRIBUTION, KNOWLEDGE, KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, SKILL, write_leaf
+from leaves import ATTRIBUTION, KNOWLEDGE, KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, SKILL, count_quarters, write_leaf
 from test_sources import commit_all, git
 
 from factory.seeds import Survey, collect_documents, collect_examples, survey_seeds
@@ -171,7 +171,7 @@ def test_documents_of_the_line_join_those_of_the_leaf(tmp_path: Path) -> None:
     (tmp_path / "texts/b.html").write_text("<h1>Satwa</h1><p>Paus.</p>")
     entry = {"leaf": ANIMALS, "source": str(tmp_path / "texts"), "patterns": ["*.html"], "licence": "CC0-1.0", "language": "id"}
     found = survey(tmp_path, documents=[entry])
-    chunks = collect_documents(found.leaves[ANIMALS], 80)
+    chunks = collect_documents(found.leaves[ANIMALS], 80, count_quarters)
     told = ("document", "heading", "text", "licence", "language")
     assert chunks.select(told).rows() == [
         (f"{ANIMALS}/a.md", "", "Own.", "CC-BY-4.0", "en"),
@@ -218,7 +218,7 @@ def test_upstream_documents_are_fetched(tmp_path: Path, upstream: tuple[str, str
     assert list(waiting.leaves) == [ANIMALS] and "is not fetched yet" in waiting.notices[0]
     found = survey(tmp_path)
     assert found.notices == ()
-    row = collect_documents(found.leaves[ANIMALS], 80).row(0, named=True)
+    row = collect_documents(found.leaves[ANIMALS], 80, count_quarters).row(0, named=True)
     assert (row["document"], row["heading"], row["text"], row["licence"]) == (
         f"{repository}@{commit[:12]}/cat.md",
         "Cats",

@@ -41,7 +41,7 @@ def _build_sensor(line: Line) -> dg.SensorDefinition:
         minimum_interval_seconds=SENSOR_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Keeps the partitions in step with the seeds: new and mended leaves come in, broken, refused and removed ones go. "
-        "Fetches no repository: a leaf whose documents were never fetched comes in with the next run.",
+        "Fetches nothing: a leaf of which something was never fetched comes in with the next run, and goes with none.",
     )
     def leaves(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
@@ -50,7 +50,7 @@ def _build_sensor(line: Line) -> dg.SensorDefinition:
             return dg.SkipReason(str(error))
         known = context.instance.get_dynamic_partitions(name)
         new = [leaf for leaf in survey.leaves if leaf not in known]
-        gone = sorted(set(known) - set(survey.leaves))
+        gone = sorted(leaf for leaf in known if leaf not in survey.leaves and not survey.may_come(leaf))
         for reason in survey.reasons:
             context.log.warning(reason)
         if not new and not gone:

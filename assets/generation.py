@@ -8,9 +8,10 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import check_frame, specify_checks
-from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, leaves_name, line_asset, read_assets
+from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, read_assets
 from assets.leaves import make_leaves
 from assets.pages import show_table
+from assets.seeds import read_seeds
 from factory.generation.cost import count_cost
 from factory.generation.generate import LeafWriter
 from factory.generation.ledger import Ledger
@@ -21,8 +22,9 @@ from factory.generation.spending import Spending
 from factory.generation.units import select_material
 from factory.line import Line
 from factory.pico.models import model_revision
-from factory.records import CANDIDATE
+from factory.records import CANDIDATE, SEED, empty
 from factory.reward.review import LeafReviewer
+from factory.seeds.examples import collect_examples
 from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
@@ -32,6 +34,12 @@ TEACHER_POOL = "teacher"
 """Concurrency pool of the steps that ask a teacher."""
 RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For a teacher that fails for a while. What is wrong with the input is not tried again."""
+
+
+def collect_pool(line: Line) -> pl.DataFrame:
+    """The seed examples of all leaves of the line as its sources are now (SEED columns), whichever of them are stored yet."""
+    return pl.concat([empty(SEED), *(collect_examples(leaf, line.seeds.holdout) for leaf in read_seeds(line).leaves.values())])
+
 
 STOPPED_EARLY = "stopped"
 """Fact of a leaf's frame: why it has fewer accepted candidates than were asked for."""
@@ -71,9 +79,7 @@ def build_generation(line: Line) -> list[dg.AssetsDefinition]:
         seed_documents: pl.DataFrame,
     ) -> Outcome:
         if needs_line_pool(spec):
-            leaves = context.instance.get_dynamic_partitions(leaves_name(line))
-            whole = keeper.store.read_leaves(asset_key(line, "seed_examples"), leaves)
-            seed_examples = seed_examples if whole is None else whole
+            seed_examples = collect_pool(line)
         desk = _Desk(line, models, keeper.progress, seed_examples, seed_documents, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         if config.ask_failed_again:
             with desk.open_ledger() as ledger:

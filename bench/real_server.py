@@ -19,12 +19,13 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.generation.flows import FLOWS, load_flow
+from factory.generation.flows import load_flow
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.server_teacher import ServerTeacher
 from factory.generation.teachers import open_teacher
 from factory.line import GenerationSpec
+from factory.line_flows import FLOWS
 from factory.pico.models import resolve_model
 from factory.seeds import collect_documents, collect_examples, read_taxonomy
 

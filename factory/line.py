@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from factory.faults import Fault, InputFaults
+from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow
 from factory.line_models import find_missing_models, locate_models
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
 from factory.spec import Name, Share, Spec
@@ -288,21 +289,17 @@ class Line(Spec):
     schedule: ScheduleSpec | None = None
 
 
-FLOW_KEYS = ("freeform_flow", "grounded_flow", "topic_flow", "dialogue_flow")
-"""Keys of the generation section that name a flow."""
-
-
 def load_line(file: Path) -> Line:
     """The line in `file`, its relative paths resolved against the file's folder.
 
-    Raises InputFaults with every fault: unknown keys (with the nearest right key), bad values, missing folders.
+    Raises InputFaults with every fault: unknown keys (with the nearest right key), bad values, missing folders and flows.
     """
     source, faults = examine_yaml(file)
     if source is None:
         raise InputFaults(f"line {file}", faults)
     if not isinstance(source.data, dict):
         raise InputFaults(f"line {file}", [Fault(source.name, 1, 1, "", "expected keys and values, such as 'name: my_line'"), *faults])
-    faults = (*faults, *find_seed_faults(source, file.parent), *find_missing_models(source, file))
+    faults = (*faults, *find_seed_faults(source, file.parent), *find_missing_models(source, file), *find_flow_faults(source, file.parent))
     try:
         line = Line.model_validate(source.data)
     except ValidationError as error:
@@ -317,8 +314,5 @@ def load_line(file: Path) -> Line:
 def _with_local_flows(spec: GenerationSpec, file: Path) -> GenerationSpec:
     """Flows given as files relative to the line's file become absolute paths."""
 
-    def resolve(flow: str) -> str:
-        return str((file.parent / flow).resolve()) if (file.parent / flow).is_file() else flow
-
-    given = {key: resolve(getattr(spec, key)) for key in FLOW_KEYS}
-    return spec.model_copy(update=given | {"flows": {pattern: resolve(flow) for pattern, flow in spec.flows.items()}})
+    given = {key: locate_flow(getattr(spec, key), file.parent) for key in FLOW_KEYS}
+    return spec.model_copy(update=given | {"flows": {pattern: locate_flow(flow, file.parent) for pattern, flow in spec.flows.items()}})

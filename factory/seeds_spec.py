@@ -28,8 +28,10 @@ STEP = re.compile(r"(?!\.)[\w.-]+")
 """One step of a leaf's path."""
 REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
 """How a URL, or git's own `user@host:path`, begins."""
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@|(?<=https://)[^/@\s]+@|(?<=http://)[^/@\s]+@", re.IGNORECASE)
-"""User and password in a URL, or a token alone; of ssh a user alone is none."""
+CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*:[^/?#\s]*@|(?<=https://)[^/?#\s]+@|(?<=http://)[^/?#\s]+@", re.IGNORECASE)
+"""User and password in a URL, or a token alone, up to the last @ before its path; of ssh a user alone is none."""
+PUBLIC_GIT = re.compile(r"(https|ssh|git)://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
+"""How the address of a repository begins that a leaf may name: whoever contributes a leaf is to reach no folder of this machine."""
 GIT_HOSTS = re.compile(r"\.git/?$|^git@|://(www\.)?(github|gitlab|codeberg|bitbucket)\.", re.IGNORECASE)
 
 

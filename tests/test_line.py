@@ -238,3 +238,15 @@ def test_flows_by_pattern_of_leaf_are_files_beside_the_line_or_bundled(tmp_path:
     spec = load_line(file).generation
     assert list(spec.flows.items()) == [("knowledge/*", "lab_knowledge"), ("*", str(tmp_path / "own.yaml"))]
     assert (spec.topic_flow, spec.freeform_flow) == (str(tmp_path / "own.yaml"), "freeform")
+
+
+def test_a_flow_that_is_not_there_is_told_at_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/own.yaml").write_text("name: own\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")  # a path is relative to the line's file, wherever the line is read
+    with pytest.raises(InputFaults) as caught:
+        load(tmp_path, HEAD + "generation:\n  freeform_flow: freefrm\n  flows:\n    'knowledge/*': own.yaml\n    '*': 3\n")
+    told = [(fault.line, fault.column, fault.where) for fault in caught.value.faults]
+    assert told[:2] == [(5, 18, "generation.freeform_flow"), (7, 20, "generation.flows.knowledge/*")] and len(told) == 3
+    assert "no bundled flow 'freefrm'; did you mean 'freeform'?" in str(caught.value)
+    assert f"no file {tmp_path / 'own.yaml'}" in str(caught.value)

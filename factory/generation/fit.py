@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+import regex
+
 from factory.generation.flow_spec import Step
 from factory.generation.templates import find_names
+from factory.seeds.chunks import SENTENCE_END
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…؟۔।])\s+|(?<=[。！？])|\n+")
+_CUT = regex.compile(rf"{SENTENCE_END.pattern}|\n+")
+"""Where a text may end: after a sentence or a line."""
 
 
 def shrink(step: Step, variables: Mapping[str, Any], share: float) -> dict[str, Any] | None:
@@ -30,7 +33,7 @@ def shrink(step: Step, variables: Mapping[str, Any], share: float) -> dict[str, 
 def cut_sentences(text: str, share: float) -> str:
     """The first sentences of `text`: about `share` of them, at least one, and one fewer than there are; all where there is but one."""
     whole = text.rstrip()
-    starts = [match.end() for match in _SENTENCE_END.finditer(whole) if match.end() < len(whole)]
+    starts = [match.end() for match in _CUT.finditer(whole) if match.end() < len(whole)]
     if not starts:
         return text
     kept = max(1, min(len(starts), int((len(starts) + 1) * share)))

@@ -15,10 +15,9 @@ from pydantic import ValidationError
 from factory.faults import FactoryError, Fault, InputFaults
 from factory.generation.flow_spec import GIVEN, RESULTS, Flow, Step
 from factory.generation.templates import render, try_template
+from factory.line_flows import FLOWS, list_bundled
 from factory.spec_faults import list_faults, suggest
 from factory.yaml_source import YamlSource, examine_yaml
-
-FLOWS = Path(__file__).parent / "flows"
 
 _TRIAL: dict[str, Any] = dict.fromkeys(GIVEN, "x") | {
     "examples": [{"question": "q", "answer": "a", "context": "c"}],
@@ -27,11 +26,6 @@ _TRIAL: dict[str, Any] = dict.fromkeys(GIVEN, "x") | {
     "turn": 1,
     "conversation": [{"role": "user", "content": "q"}],
 }
-
-
-def list_bundled() -> list[str]:
-    """Names of the bundled flows, sorted."""
-    return sorted(path.stem for path in FLOWS.glob("*.yaml"))
 
 
 def load_flow(name_or_path: str) -> Flow:
@@ -131,8 +125,8 @@ def _check_templates(source: YamlSource, flow: Flow) -> Iterator[Fault]:
         own = given | ({"count": step.many} if step.many else {})
         for key in ("prompt", "system", "retry"):
             template = getattr(step, key)
-            if template is not None and (problem := try_template(template, own)):
-                yield _place(source, ["steps", i, key], *problem)
+            for line, problem in try_template(template, own) if template is not None else ():
+                yield _place(source, ["steps", i, key], line, problem)
         given |= {name: _made_up(step) for name in step.variables}
 
 

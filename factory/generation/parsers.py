@@ -20,7 +20,7 @@ class ParseError(Exception):
 class Part(BaseModel):
     """A part of a flow's file: immutable, and an unknown key is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 def _check_pattern(pattern: str) -> str:

@@ -38,21 +38,25 @@ def find_attributes(template: str) -> frozenset[str]:
     return frozenset(part.attr for part in tree.find_all(nodes.Getattr)) - asked
 
 
-def try_template(template: str, given: Mapping[str, Any]) -> tuple[int, str] | None:
-    """The line in the template (0 where unknown) and what is wrong with it; None where it renders with the made-up values `given`."""
+def try_template(template: str, given: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Each line in the template (0 where unknown) with what is wrong there; none where it renders with the made-up values `given`."""
     try:
         unknown = sorted(find_names(template) - given.keys())
         if unknown:
-            near = difflib.get_close_matches(unknown[0], list(given), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"given here: {', '.join(given)}"
-            line = next(n for n, text in enumerate(template.splitlines(), start=1) if unknown[0] in text)
-            return line, f"the prompt uses {unknown[0]!r}, which nothing gives; {hint}"
+            used = [*_ENVIRONMENT.parse(template).find_all(nodes.Name)]
+            lines = {name: min(node.lineno for node in used if node.name == name) for name in unknown}
+            return [(lines[name], f"the prompt uses {name!r}, which nothing gives; {_hint(name, given)}") for name in unknown]
         _compile(template).render(given)
     except TemplateSyntaxError as error:
-        return error.lineno, f"not a template: {error.message}"
+        return [(error.lineno, f"not a template: {error.message}")]
     except (TemplateError, TypeError, ValueError) as error:
-        return 0, f"the prompt cannot be written: {error}"
-    return None
+        return [(0, f"the prompt cannot be written: {error}")]
+    return []
+
+
+def _hint(name: str, given: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(given), n=1)
+    return f"did you mean {near[0]!r}?" if near else f"given here: {', '.join(given)}"
 
 
 @functools.cache

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.line import FLOW_KEYS, Line
+from factory.line import Line
+from factory.line_flows import FLOW_KEYS
 from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame, take_examples
 
 

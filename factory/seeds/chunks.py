@@ -16,13 +16,6 @@ SENTENCE_END = regex.compile(r"(?<=[.!?…؟۔।॥։።។။])[\"'”’»)\]
 WORD_START = regex.compile(rf"(?<=\s)(?=\S)|(?<=[{UNSPACED}])")
 CLUSTER = regex.compile(r"\X")
 """What a reader takes for one character (https://www.unicode.org/reports/tr29/)."""
-BYTES_PER_TOKEN = 4
-
-
-def estimate_tokens(text: str) -> int:
-    """Tokens of `text` where there is no tokenizer to ask: a fourth of its UTF-8 bytes, rounded up. English has about four characters a
-    token (https://platform.openai.com/tokenizer); scripts of two and three bytes a character are cut finer, as tokenizers do."""
-    return math.ceil(len(text.encode()) / BYTES_PER_TOKEN)
 
 
 def split_chunks(blocks: Sequence[Block], most: int, count: CountTokens) -> list[str]:

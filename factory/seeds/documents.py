@@ -8,12 +8,12 @@ import polars as pl
 
 from factory.faults import FactoryError, Fault, InputFaults
 from factory.records import DOCUMENT, empty, record_id
-from factory.seeds.chunks import CountTokens, estimate_tokens, split_chunks
+from factory.seeds.chunks import CountTokens, split_chunks
 from factory.seeds.formats import read_sections
 from factory.seeds.leaf import Document, Leaf
 
 
-def collect_documents(leaf: Leaf, chunk_tokens: int, count_tokens: CountTokens = estimate_tokens) -> pl.DataFrame:
+def collect_documents(leaf: Leaf, chunk_tokens: int, count_tokens: CountTokens) -> pl.DataFrame:
     """Chunks of at most `chunk_tokens` tokens of the leaf's documents (DOCUMENT columns); no rows where it has no documents.
 
     `count_tokens` is the teacher's. Raises InputFaults with every document that cannot be read, or has changed since it was found.

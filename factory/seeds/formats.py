@@ -30,7 +30,10 @@ def read_sections(name: str, content: bytes) -> list[Section]:
     Raises InputFaults where it cannot be read, and where there is no text in it.
     """
     suffix = suffix_of(name)
-    sections = list(READERS[suffix](name, content))
+    try:
+        sections = list(READERS[suffix](name, content))
+    except RecursionError:
+        raise _refuse(name, "its elements are nested too deeply to be read; save it anew, or leave it out") from None
     if not sections:
         advice = "; a scan holds pictures of text: give one with a text layer" if suffix == ".pdf" else ""
         raise _refuse(name, f"the document is empty, or holds headings alone{advice}")
@@ -110,7 +113,7 @@ def _read_pdf(name: str, content: bytes) -> Iterator[Section]:
         reader = PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise _refuse(name, "is locked with a password; save a copy without one")
-        pages = [page.extract_text().strip() for page in reader.pages]
+        pages = [_pair(page.extract_text()).strip() for page in reader.pages]
         outline = dict(_walk_outline(reader, reader.outline, ()))
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:  # pypdf lets its parser's own errors through
         raise _refuse(name, f"is no PDF that can be read ({error}); export it anew") from None
@@ -131,10 +134,15 @@ def _walk_outline(reader: PdfReader, entries: Sequence[Any], above: tuple[str, .
         if isinstance(entry, list):
             yield from _walk_outline(reader, entry, path)
             continue
-        path = (*above, str(entry.title).strip())
+        path = (*above, _pair(str(entry.title)).strip())
         page = reader.get_destination_page_number(entry)
         if page is not None and page >= 0:
             yield page, path
+
+
+def _pair(text: str) -> str:
+    """Text whose surrogates are joined to the characters that they stand for; one without its other half becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _mend(text: str) -> str:

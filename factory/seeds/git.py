@@ -23,6 +23,12 @@ SAFE = (
 )
 REGULAR_FILE = re.compile(r"100(?:644|755) blob ([0-9a-f]+)\t(.*)", re.DOTALL)
 """An entry of `git ls-tree`; links and submodules are none."""
+QUERY = re.compile(r"(://[^\s?'\"]*)\?[^\s'\"]*")
+"""The query string of a URL, where stores and proxies take tokens."""
+
+
+class UnreachableError(FactoryError):
+    """A repository gives nothing, whatever commit is asked for."""
 
 
 class Repository:
@@ -53,13 +59,13 @@ class Repository:
                 unshallow = ["--unshallow"] if (self._folder / "shallow").is_file() else []
                 whole = self._fetch(*unshallow, "--", self.source, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
                 if whole.returncode != 0:
-                    raise FactoryError(f"the git repository {self.name} cannot be fetched: {self._explain(whole)}")
+                    raise UnreachableError(f"the git repository {self.name} cannot be fetched: {self._explain(whole)}")
             if not self.holds(commit):
                 raise FactoryError(f"the git repository {self.name} has no commit {commit}")
 
     def list_files(self, commit: str) -> dict[str, str]:
-        """The regular files of a commit in the cache: the id of their content by path."""
-        listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit).stdout.decode(errors="surrogateescape")
+        """The regular files of a commit in the cache: the id of their content by path; a byte that is no UTF-8 is written as \\xe9."""
+        listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit).stdout.decode(errors="backslashreplace")
         entries = filter(None, (REGULAR_FILE.fullmatch(entry) for entry in listed.split("\0")))
         return {entry[2]: entry[1] for entry in entries}
 
@@ -84,7 +90,7 @@ class Repository:
         except FileNotFoundError:
             raise FactoryError(f"{self.name} needs the program git, and there is none on this machine; install it") from None
         except subprocess.TimeoutExpired:
-            raise FactoryError(f"the git repository {self.name} gave no answer within {seconds} s") from None
+            raise UnreachableError(f"the git repository {self.name} gave no answer within {seconds} s") from None
         if check and done.returncode != 0:
             raise FactoryError(f"the git repository {self.name} cannot be read: {self._explain(done)}")
         return done
@@ -97,5 +103,5 @@ class Repository:
 
 
 def hide_credentials(url: str) -> str:
-    """`url` without the user and password in it."""
-    return CREDENTIALS.sub("", url)
+    """A URL, or a text with URLs, without their users, passwords and query strings."""
+    return QUERY.sub(r"\1", CREDENTIALS.sub("", url))

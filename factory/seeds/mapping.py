@@ -26,13 +26,13 @@ class Mapped:
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
 
 
-def map_rows(spec: ExamplesSpec) -> Mapped:
+def map_rows(spec: ExamplesSpec, *, fetch: bool = True) -> Mapped:
     """The examples of a table by leaf, in the order of its rows, with the faults of every row.
 
     Raises InputFaults where the whole table is at fault: it cannot be read, holds no row, or lacks a column. Raises FactoryError where the
-    library that reads it is not installed.
+    library that reads it is not installed; NotFetchedError for a dataset on the hub without `fetch`.
     """
-    rows, faults = read_rows(spec)
+    rows, faults = read_rows(spec, fetch=fetch)
     if not rows and not faults:
         raise InputFaults("table", [Fault(str(spec.file or spec.dataset), 0, 0, "", "holds no row")])
     if absent := _find_absent(spec, rows):

@@ -11,13 +11,14 @@ from pathlib import Path
 from factory.faults import FactoryError, Fault, InputFaults
 from factory.records import digest
 from factory.seeds.examples import split_of
+from factory.seeds.git import UnreachableError
 from factory.seeds.layout import Known
 from factory.seeds.leaf import Document, Example, Leaf, Topic
 from factory.seeds.licences import admits
 from factory.seeds.mapping import map_rows
-from factory.seeds.sources import find_documents
+from factory.seeds.sources import NotFetchedError, find_documents
 from factory.seeds.taxonomy import read_taxonomy
-from factory.seeds_spec import COMMIT, DocumentsSpec, ExamplesSpec, SeedsSpec, TopicsSpec
+from factory.seeds_spec import COMMIT, PUBLIC_GIT, DocumentsSpec, ExamplesSpec, SeedsSpec, TopicsSpec
 from factory.spec_faults import suggest
 
 MOST_TOLD = 20
@@ -29,7 +30,8 @@ DEFAULT_LANGUAGE = "en"
 class Survey:
     """The seeds of a line: the leaves that can be made by path, in order; every fault; what `licences.allow` refused; notices.
 
-    `left_out` gives, for each leaf that cannot be made, all the reasons.
+    `left_out` gives, for each leaf that cannot be made, all the reasons. `awaited`: leaves of which something is not fetched yet; the
+    folder of the leaves ("" for all) where that is a table which names them.
     """
 
     leaves: Mapping[str, Leaf]
@@ -37,6 +39,11 @@ class Survey:
     refusals: tuple[str, ...]
     notices: tuple[str, ...]
     left_out: Mapping[str, tuple[str, ...]]
+    awaited: frozenset[str]
+
+    def may_come(self, leaf: str) -> bool:
+        """Whether the leaf may be sound once everything is fetched."""
+        return any(place in ("", leaf) or leaf.startswith(f"{place}/") for place in self.awaited)
 
     @property
     def reasons(self) -> list[str]:
@@ -47,7 +54,7 @@ class Survey:
 def survey_seeds(spec: SeedsSpec, cache: Path, known: Known | None = None, *, fetch: bool = True) -> Survey:
     """Reads every source of seeds. A leaf with a fault in any of its sources is left out, the others are unharmed.
 
-    `cache` holds git repositories once fetched; without `fetch` no new one is. `known` are the names that a leaf may refer to.
+    `cache` holds git repositories once fetched; without `fetch` no network is used. `known` are the names that a leaf may refer to.
     Raises FactoryError where the taxonomy is no folder or holds nothing, or where a library is missing.
     """
     surveyor = _Surveyor(spec, cache, known or Known(), fetch)
@@ -74,6 +81,7 @@ class _Surveyor:
         self._notices: list[str] = []
         self._left_out: dict[str, list[str]] = defaultdict(list)
         self._refused: dict[str, list[str]] = defaultdict(list)
+        self._awaited: set[str] = set()
 
     def take_taxonomy(self, root: Path) -> None:
         taxonomy = read_taxonomy(root, self._known.verifiers, self._known.problems)
@@ -90,7 +98,11 @@ class _Surveyor:
         if not self._admit(entry.licence, subject, entry.leaf if entry.columns.leaf is None else None):
             return
         try:
-            mapped = map_rows(entry)
+            mapped = map_rows(entry, fetch=self._fetch)
+        except NotFetchedError as error:
+            self._awaited.add(entry.leaf or "")
+            self._blame([Fault(place, 0, 0, "", str(error))], [entry.leaf] if entry.leaf and entry.columns.leaf is None else [])
+            return
         except InputFaults as error:
             self._blame(error.faults, [entry.leaf] if entry.leaf and entry.columns.leaf is None else [])
             return
@@ -131,6 +143,8 @@ class _Surveyor:
         try:
             found = self._find(entry.source, entry.commit, entry.patterns, entry.licence, entry.language or leaf.language)
         except FactoryError as error:
+            if isinstance(error, NotFetchedError):
+                self._awaited.add(entry.leaf)
             self._blame([Fault(place, 0, 0, "", str(error))], [entry.leaf])
             return
         self._leaves[entry.leaf] = replace(leaf, documents=(*leaf.documents, *found))
@@ -145,13 +159,16 @@ class _Surveyor:
             if repo is None or commit is None or not COMMIT.fullmatch(commit):
                 self._serve_contexts(path, "its document: names no repo with the hash of a commit")
                 continue
+            if not PUBLIC_GIT.match(repo):
+                self._serve_contexts(path, "the repo of its document: is no https, ssh or git address, and a leaf may name no other")
+                continue
             if repo in unreachable:
                 self._serve_contexts(path, unreachable[repo])
                 continue
             try:
                 found = self._find(repo, commit, leaf.remote.patterns, leaf.licence, leaf.language)
             except FactoryError as error:
-                if "cannot be fetched" in str(error):
+                if isinstance(error, UnreachableError):
                     unreachable[repo] = str(error)
                 self._serve_contexts(path, str(error))
                 continue
@@ -166,7 +183,7 @@ class _Surveyor:
                 self._left_out[path] += reasons
         leaves = {path: _stamp(leaf) for path, leaf in sorted(self._leaves.items()) if path not in self._left_out}
         left_out = {path: tuple(reasons) for path, reasons in sorted(self._left_out.items())}
-        return Survey(leaves, tuple(sorted(self._faults)), tuple(self._refusals), tuple(self._notices), left_out)
+        return Survey(leaves, tuple(sorted(self._faults)), tuple(self._refusals), tuple(self._notices), left_out, frozenset(self._awaited))
 
     def _admit(self, licence: str, subject: str, leaf: str | None) -> bool:
         allow = self._spec.licences.allow

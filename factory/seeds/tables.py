@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.faults import FactoryError, Fault, InputFaults
+from factory.seeds.sources import NotFetchedError
 from factory.seeds_spec import ExamplesSpec
 from factory.spec_faults import name_kind
 from factory.yaml_source import decode_text
@@ -40,13 +41,16 @@ class Row:
         return Fault(self.file, self.line, 1 if self.line else 0, where, message)
 
 
-def read_rows(spec: ExamplesSpec) -> tuple[list[Row], list[Fault]]:
+def read_rows(spec: ExamplesSpec, *, fetch: bool = True) -> tuple[list[Row], list[Fault]]:
     """The first `spec.limit` rows of a table (all where there is none), and a fault for each that cannot be read.
 
     Raises InputFaults where the whole table cannot be read, FactoryError where the library that reads it is not installed.
+    Without `fetch` a dataset on the hub raises NotFetchedError.
     """
     rows: Iterable[Row | Fault]
     if spec.dataset is not None:
+        if not fetch and not Path(spec.dataset).is_dir():
+            raise NotFetchedError(f"the dataset {spec.dataset} is on the hub and not fetched here; the next run of the line does that")
         rows = _read_dataset(spec)
     else:
         file = Path(str(spec.file))
@@ -77,6 +81,12 @@ def _read_json_lines(name: str, content: bytes) -> Iterator[Row | Fault]:
             cells = json.loads(text)
         except json.JSONDecodeError as error:
             yield Fault(name, line, error.pos + 1, "", f"not JSON: {error.msg}")
+            continue
+        except ValueError:  # what the parser says of a number of more digits than Python converts
+            yield Fault(name, line, 1, "", "holds a number of too many digits; write it as a text")
+            continue
+        except RecursionError:
+            yield Fault(name, line, 1, "", "is nested too deeply to be read")
             continue
         if isinstance(cells, dict):
             yield Row(cells, name, line, number)

@@ -14,6 +14,7 @@ from plant import ADDITION, LEAVES, SORT, Plant, Said, at_home, build_plant
 
 from assets.automation import build_automation
 from assets.checks import check_frame
+from assets.generation import collect_pool
 from assets.seeds import count_text, read_seeds
 from factory.faults import FactoryError
 from factory.records import SEED
@@ -46,6 +47,17 @@ def test_a_line_of_a_table_alone_runs_up_to_the_verdict(fresh: Plant) -> None:
     assert seeds.height == 12 and set(seeds["licence"]) == {"MIT"} and seeds["source"][0] == "sums.csv:2"
     assert candidates["leaf"].unique().to_list() == [SUMS] and set(candidates["licence"]) == {"MIT"}
     assert fresh.frame("accepted").height + fresh.frame("rejected").height == candidates.height
+
+
+def test_a_flow_that_draws_from_the_whole_line_sees_leaves_that_were_never_run(fresh: Plant) -> None:
+    write_sums(fresh)
+    seeds = {"examples": [EXAMPLES], "topics": [], "taxonomy": "taxonomy"}
+    fresh.write_line(seeds=seeds, generation={"flows": {"*": "self_instruct"}})
+    fresh.run(SUMS)
+    own = set(fresh.frame("seed_examples")["record_id"])
+    shown = set(fresh.frame("candidates")["seed_ids"].explode())
+    others = collect_pool(fresh.line).filter(pl.col("leaf") != SUMS, split="seed")
+    assert shown & set(others["record_id"]) and shown <= own | set(others["record_id"])
 
 
 def test_lint_tells_every_seed_of_a_line(bare: Plant, cli: Callable[..., Said]) -> None:
@@ -93,6 +105,15 @@ def test_the_sensor_fetches_nothing_and_takes_what_a_run_has_fetched(bare: Plant
     documents = [{"leaf": SUMS, "source": "origin", "commit": commit, "patterns": ["*.md"], "licence": "MIT"}]
     bare.write_line(seeds={"examples": [EXAMPLES], "documents": documents})
     assert "is not fetched yet" in read_seeds(bare.line, fetch=False).left_out[SUMS][0]
+    sensor = build_automation(bare.line)[0]
+    assert isinstance(sensor, dg.SensorDefinition)
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        instance.add_dynamic_partitions("tiny_leaves", [SUMS])
+        assert isinstance(sensor(context), dg.SkipReason)
+        instance.add_dynamic_partitions("tiny_leaves", ["knowledge/gone"])
+        said = sensor(context)
+    assert isinstance(said, dg.SensorResult) and said.dynamic_partitions_requests
+    assert [[*request.partition_keys] for request in said.dynamic_partitions_requests] == [["knowledge/gone"]]
     assert not bare.home.documents.exists()
     assert list(read_seeds(bare.line).leaves) == list(read_seeds(bare.line, fetch=False).leaves) == [SUMS]
 

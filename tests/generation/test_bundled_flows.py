@@ -14,11 +14,12 @@ from polars.testing import assert_frame_equal
 from shaped_answers import SCRIPTS, Script, write_shaped
 
 from factory.faults import FactoryError
-from factory.generation.flows import FLOWS, list_bundled, load_flow
+from factory.generation.flows import load_flow
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.server_teacher import ServerTeacher
 from factory.line import GenerationSpec, ServerSpec
+from factory.line_flows import FLOWS, list_bundled
 from factory.records import CANDIDATE, digest
 
 LEAF = "compositional_skills/words/sort"

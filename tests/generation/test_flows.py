@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from factory.faults import FactoryError, InputFaults
 from factory.generation.filters import Limits
 from factory.generation.flow_spec import Step
-from factory.generation.flows import list_bundled, load_flow, render_prompt
+from factory.generation.flows import load_flow, render_prompt
 from factory.generation.parsers import ParseError
 from factory.generation.templates import find_attributes
+from factory.line_flows import list_bundled
 
 GOOD = """\
 name: critic
@@ -99,6 +100,7 @@ def test_a_flow_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
             ":2:1",
             "known: constrains, description, draws, examples, name, pool, source, steps, turns",
         ),
+        ("    limits: {max_chars: 20}", "    filter: {min_score: .nan}", ":16:", "finite number"),
         ("{max_chars: 20}", "{max_chars: 0}", ":16:25", "greater than or equal to 1"),
         ("    sampling: instruction", "    parser: jsn", ":9:13", "no such parser; did you mean 'json'?"),
         ("source: nobody, 2026\n", "", ":1:1", "is missing"),
@@ -121,6 +123,31 @@ def test_each_fault_of_a_file_has_its_line(tmp_path: Path, old: str, new: str, p
     text = str(read(tmp_path, GOOD.replace(old, new)))
     assert f"critic.yaml{place}" in text
     assert message in text
+
+
+def test_every_unknown_name_of_a_prompt_is_told_at_its_own_line(tmp_path: Path) -> None:
+    text = str(read(tmp_path, GOOD.replace("      {{ draft }}", "      The draft, drafting.\n      {{ dra }}\n      {{ languag }}")))
+    assert "critic.yaml:16:1: steps[2].prompt: the prompt uses 'dra'" in text
+    assert "critic.yaml:17:1: steps[2].prompt: the prompt uses 'languag', which nothing gives; did you mean 'language'?" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "kept"),
+    [
+        ("en", "Write an email to say thank you.", "Write an email to say thank you."),
+        ("en", "What comes after many thanks", "What comes after many thanks"),
+        ("en", "Why do whales sing? Thanks in advance!", "Why do whales sing?"),
+        ("en", "Tell me more.\n\nThank you so much.", "Tell me more."),
+        ("id", "Bagaimana cara mengucapkan terima kasih.", "Bagaimana cara mengucapkan terima kasih."),
+        ("id", "Mengapa paus bernyanyi? Terima kasih banyak.", "Mengapa paus bernyanyi?"),
+        ("ar", "لماذا تغني الحيتان؟ شكرا جزيلا", "لماذا تغني الحيتان؟"),
+        ("zh", "用英语怎么说谢谢", "用英语怎么说谢谢"),
+        ("zh", "鲸鱼为什么唱歌？谢谢！", "鲸鱼为什么唱歌？"),
+        ("ja", "クジラはなぜ歌いますか。ありがとうございます。", "クジラはなぜ歌いますか。"),
+    ],
+)
+def test_thanks_that_close_a_turn_are_taken_off_and_thanks_that_it_is_about_stay(language: str, written: str, kept: str) -> None:
+    assert load_flow("dialogue").steps[0].parse(written, language) == [{"user_turn": kept}]
 
 
 SHAPES = """\

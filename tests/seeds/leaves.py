@@ -100,3 +100,8 @@ def write_leaf(root: Path, path: str, text: str | bytes, attribution: str | None
     for name, content in contents.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     return folder
+
+
+def count_quarters(text: str) -> int:
+    """A fourth of the UTF-8 bytes, rounded up: a count of tokens for tests that need no tokenizer."""
+    return -(-len(text.encode()) // 4)

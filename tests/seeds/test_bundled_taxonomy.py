@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from leaves import count_quarters
 
 from factory.problems import WRITERS
 from factory.problems.bahasa import spell_number
@@ -169,6 +170,6 @@ def test_a_knowledge_leaf_stands_on_its_texts(taxonomy: Taxonomy, path: str) -> 
         told = set(re.findall(r"\w+", str(example.context).lower()))
         answer = re.findall(r"\w+", example.answer.lower())
         assert sum(word in told for word in answer) >= 0.6 * len(answer), example
-    chunks = collect_documents(leaf, 100)
+    chunks = collect_documents(leaf, 100, count_quarters)
     assert chunks["document"].n_unique() == 3 and chunks.height >= 12
     assert all(" > " in heading for heading in chunks["heading"])

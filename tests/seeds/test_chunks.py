@@ -8,8 +8,9 @@ import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaves import count_quarters
 
-from factory.seeds.chunks import estimate_tokens, split_chunks
+from factory.seeds.chunks import split_chunks
 from factory.seeds.sections import Block, split_markdown, split_text
 
 
@@ -134,10 +135,6 @@ def test_other_scripts_are_cut_by_their_own_marks(text: str, chunks: list[str]) 
     assert split_chunks([Block(text)], most, count) == chunks
 
 
-def test_the_estimate_is_a_fourth_of_the_bytes() -> None:
-    assert [estimate_tokens(text) for text in ("", "whale", "鲸鱼", "حوت")] == [0, 2, 2, 2]
-
-
 words = [
     "cat",
     "dog.",
@@ -172,6 +169,6 @@ def test_nothing_is_lost_doubled_or_too_long(given_blocks: list[Block], most: in
 @settings(deadline=None)
 @given(sentences, st.integers(8, 40))
 def test_no_character_is_torn(text: str, most: int) -> None:
-    chunks = split_chunks([Block(text)], most, estimate_tokens)
+    chunks = split_chunks([Block(text)], most, count_quarters)
     assert regex.findall(r"\X", "".join(chunks).replace(" ", "")) == regex.findall(r"\X", text.replace(" ", ""))
-    assert all(estimate_tokens(chunk) <= most for chunk in chunks)
+    assert all(count_quarters(chunk) <= most for chunk in chunks)

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from leaves import KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, write_leaf
+from leaves import KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, count_quarters, write_leaf
 from pdf import write_pdf
 
 from factory.faults import InputFaults
@@ -36,7 +36,7 @@ def make_leaf(root: Path, **files: str | bytes) -> Leaf:
 
 def test_a_chunk_knows_where_it_is_from(tmp_path: Path) -> None:
     sea = "# Sea\n\n## Whales\n\nThe whale is large.\n"
-    frame = collect_documents(make_leaf(tmp_path, sea__md=sea, land__txt="The cow eats grass.\n"), 80)
+    frame = collect_documents(make_leaf(tmp_path, sea__md=sea, land__txt="The cow eats grass.\n"), 80, count_quarters)
     assert dict(frame.schema) == DOCUMENT
     land, whales = frame.rows(named=True)
     assert whales.pop("record_id") != land.pop("record_id")
@@ -62,12 +62,12 @@ def test_chunks_are_cut_by_the_counter_that_is_given(tmp_path: Path) -> None:
 
 def test_the_same_text_twice_under_one_heading_is_one_chunk(tmp_path: Path) -> None:
     paragraph = " ".join(["word"] * 20) + ".\n\n"
-    frame = collect_documents(make_leaf(tmp_path, a__md=paragraph * 3), 30)
+    frame = collect_documents(make_leaf(tmp_path, a__md=paragraph * 3), 30, count_quarters)
     assert frame.height == frame["record_id"].n_unique() == 1
 
 
 def test_a_leaf_without_documents_has_no_chunks() -> None:
-    frame = collect_documents(Leaf("knowledge/animals", "en"), 80)
+    frame = collect_documents(Leaf("knowledge/animals", "en"), 80, count_quarters)
     assert frame.is_empty() and dict(frame.schema) == DOCUMENT
 
 
@@ -76,7 +76,7 @@ def test_every_document_that_cannot_be_read_any_more_is_named(tmp_path: Path) ->
     (tmp_path / "knowledge/animals/a.md").unlink()
     (tmp_path / "knowledge/animals/c.md").write_bytes(b"\xff")
     with pytest.raises(InputFaults) as caught:
-        collect_documents(leaf, 80)
+        collect_documents(leaf, 80, count_quarters)
     assert [str(fault) for fault in caught.value.faults] == [
         "knowledge/animals/a.md: cannot be read: No such file or directory",
         "knowledge/animals/c.md:1:1: not UTF-8 (byte 0xff); save the file as UTF-8",
@@ -156,9 +156,19 @@ def test_a_pdf_without_text_says_why(content: bytes, told: str) -> None:
 def test_every_script_comes_through_every_format_unharmed(tmp_path: Path, text: str) -> None:
     rows = f"<p>{text}</p>"
     leaf = make_leaf(tmp_path, a__md=f"# {text}\n\n{text}\n", b__txt=text, c__html=f"<html><meta charset=utf-8><body>{rows}</body></html>")
-    frame = collect_documents(leaf, 60)
+    frame = collect_documents(leaf, 60, count_quarters)
     assert frame["text"].to_list() == [text] * 3
     assert frame["heading"].to_list() == [text, "", ""]
+
+
+def test_html_that_is_nested_too_deeply_is_a_fault_of_its_file() -> None:
+    with pytest.raises(InputFaults, match=r"a\.html: its elements are nested too deeply to be read"):
+        read_sections("a.html", b"<ul><li>" * 3000 + b"x")
+
+
+def test_half_a_character_in_a_pdf_becomes_a_mark_that_can_be_recorded() -> None:
+    content = write_pdf(["a\ua500b"]).replace(b"<a500>", b"<d800>")
+    assert [block.text for section in read_sections("a.pdf", content) for block in section.blocks] == ["a\ufffdb"]
 
 
 @pytest.mark.parametrize("text", ["The whale sings.", "鲸鱼很大，它唱歌。", "クジラは大きい。"])

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
 
 from factory.faults import FactoryError
+from factory.records import digest
 from factory.seeds.git import Repository, hide_credentials
 from factory.seeds.leaf import Document
 from factory.seeds.sources import NotFetchedError, find_documents
@@ -144,6 +149,8 @@ def test_a_password_in_a_url_is_never_told(tmp_path: Path) -> None:
     for secret in ("me:canary", "canary", ":canary"):
         assert hide_credentials(f"https://{secret}@example.org/a.git") == "https://example.org/a.git"
     assert hide_credentials("ssh://git@example.org/a.git") == "ssh://git@example.org/a.git"
+    for secret in ("https://me:can@ary@example.org/a.git", "https://example.org/a.git?token=canary"):
+        assert hide_credentials(f"fatal: repository '{secret}' not found") == "fatal: repository 'https://example.org/a.git' not found"
     url = "https://me:canary@127.0.0.1:9/a.git"  # the discard port: refused at once
     with pytest.raises(FactoryError) as caught:
         Repository(url, tmp_path).fetch("0" * 40)
@@ -173,6 +180,72 @@ def test_an_object_store_gives_its_files(tmp_path: Path, protocol: str) -> None:
     assert texts(found) == {f"{root}/{name}": FILES[name] for name in ("land/cow.md", "land/more/鸡.txt", "whales.md")}
     with pytest.raises(FactoryError, match=r"the pattern '\*\.rst' matches no file"):
         find(root, None, ["*.rst"], tmp_path)
+
+
+def test_a_file_name_that_is_no_text_can_be_told_and_recorded(repository: Path, tmp_path: Path) -> None:
+    (repository / os.fsdecode(b"caf\xe9.md")).write_text("Coffee.\n")
+    for commit in (None, commit_all(repository)):
+        document = find(repository, commit, ["caf*"], tmp_path / "cache")[0]
+        assert document.name.endswith("/caf\\xe9.md") and document.read() == b"Coffee.\n"
+        assert digest([document.name])
+
+
+class _Site(SimpleHTTPRequestHandler):
+    """Serves a folder; `broken` paths end in a server's error, `untold` headers are not sent."""
+
+    broken: ClassVar[set[str]] = set()
+    untold: ClassVar[set[str]] = set()
+
+    def send_head(self) -> Any:
+        if self.path.partition("?")[0] in self.broken:
+            self.send_error(500)
+            return None
+        return super().send_head()
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword not in self.untold:
+            super().send_header(keyword, value)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[tuple[str, type[_Site]]]:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/a.md").write_text("Cows.\n")
+    kind = type("Site", (_Site,), {"broken": set(), "untold": set()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(tmp_path / "site"))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", kind
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("untold", [set(), {"Last-Modified"}])
+def test_a_document_of_a_web_server_has_changed_when_the_server_says_so_or_its_content_has(
+    site: tuple[str, type[_Site]], tmp_path: Path, untold: set[str]
+) -> None:
+    url, kind = site
+    kind.untold |= untold
+    first, again = (find(url, None, ["*.md"], tmp_path)[0] for _ in range(2))
+    (tmp_path / "site/a.md").write_text("Cats.\n")
+    os.utime(tmp_path / "site/a.md", (1, 1))
+    changed = find(url, None, ["*.md"], tmp_path)[0]
+    assert first.mark == again.mark != changed.mark
+    assert changed.read() == b"Cats.\n"
+
+
+def test_a_web_server_that_fails_is_told_without_its_token(site: tuple[str, type[_Site]], tmp_path: Path) -> None:
+    url, kind = site
+    document = find(url, None, ["*.md"], tmp_path)[0]
+    kind.broken |= {"/a.md", "/lost"}
+    asked = [document.read, *(partial(find, place, None, ["*"], tmp_path) for place in (url, f"{url}/lost?key=canary"))]
+    for failing in asked:
+        with pytest.raises(FactoryError, match=r"http://127\.0\.0\.1:\d+/.* cannot be read: 500") as caught:
+            failing()
+        assert "canary" not in str(caught.value)
 
 
 def test_a_store_of_an_unknown_kind_is_told(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from leaves import ATTRIBUTION, KNOWLEDGE, KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, SKILL, write_leaf
+from leaves import ATTRIBUTION, KNOWLEDGE, KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, SKILL, count_quarters, write_leaf
 from test_sources import commit_all, git
 
 from factory.seeds import Survey, collect_documents, collect_examples, survey_seeds
@@ -170,7 +171,7 @@ def test_documents_of_the_line_join_those_of_the_leaf(tmp_path: Path) -> None:
     (tmp_path / "texts/b.html").write_text("<h1>Satwa</h1><p>Paus.</p>")
     entry = {"leaf": ANIMALS, "source": str(tmp_path / "texts"), "patterns": ["*.html"], "licence": "CC0-1.0", "language": "id"}
     found = survey(tmp_path, documents=[entry])
-    chunks = collect_documents(found.leaves[ANIMALS], 80)
+    chunks = collect_documents(found.leaves[ANIMALS], 80, count_quarters)
     told = ("document", "heading", "text", "licence", "language")
     assert chunks.select(told).rows() == [
         (f"{ANIMALS}/a.md", "", "Own.", "CC-BY-4.0", "en"),
@@ -190,31 +191,36 @@ def test_documents_that_are_wrong_keep_their_leaf_out(tmp_path: Path) -> None:
     ]
 
 
+ELSEWHERE = "https://example.org"
+
+
 @pytest.fixture
-def upstream(tmp_path: Path) -> tuple[Path, str]:
-    """A repository of documents, and the knowledge leaf that names it."""
+def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The address of a repository of documents, which git finds in `tmp_path`, and a commit in it."""
+    for name, value in (("COUNT", "1"), ("KEY_0", f"url.{tmp_path.as_uri()}/.insteadOf"), ("VALUE_0", f"{ELSEWHERE}/")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
     folder = tmp_path / "origin"
     folder.mkdir()
     git(folder, "init", "--quiet")
     (folder / "cat.md").write_text("# Cats\n\nThe cat eats fish.\n")
-    return folder, commit_all(folder)
+    return f"{ELSEWHERE}/origin", commit_all(folder)
 
 
-def name_upstream(tmp_path: Path, repo: str, commit: str) -> None:
+def name_upstream(tmp_path: Path, repo: str, commit: str, leaf: str = ANIMALS) -> None:
     text = KNOWLEDGE.replace("https://example.org/animals.git", repo).replace("951999afdc59c46d325493568193b40bd5439c9e", f"'{commit}'")
-    write_leaf(tmp_path / "tree", ANIMALS, text)
+    write_leaf(tmp_path / "tree", leaf, text)
 
 
-def test_upstream_documents_are_fetched(tmp_path: Path, upstream: tuple[Path, str]) -> None:
+def test_upstream_documents_are_fetched(tmp_path: Path, upstream: tuple[str, str]) -> None:
     repository, commit = upstream
-    name_upstream(tmp_path, repository.as_uri(), commit)
+    name_upstream(tmp_path, repository, commit)
     waiting = survey(tmp_path, fetch=False)
     assert list(waiting.leaves) == [ANIMALS] and "is not fetched yet" in waiting.notices[0]
     found = survey(tmp_path)
     assert found.notices == ()
-    row = collect_documents(found.leaves[ANIMALS], 80).row(0, named=True)
+    row = collect_documents(found.leaves[ANIMALS], 80, count_quarters).row(0, named=True)
     assert (row["document"], row["heading"], row["text"], row["licence"]) == (
-        f"{repository.as_uri()}@{commit[:12]}/cat.md",
+        f"{repository}@{commit[:12]}/cat.md",
         "Cats",
         "The cat eats fish.",
         "CC-BY-4.0",
@@ -227,17 +233,55 @@ def test_upstream_documents_are_fetched(tmp_path: Path, upstream: tuple[Path, st
     [
         ({"commit": "0" * 40}, "has no commit 000"),
         ({"commit": "main"}, "its document: names no repo with the hash of a commit"),
-        ({"repo": "file:///nowhere/at/all"}, "cannot be fetched: fatal: "),
+        ({"repo": f"{ELSEWHERE}/none"}, "cannot be fetched: fatal: "),
     ],
 )
 def test_where_upstream_documents_cannot_be_had_the_contexts_serve(
-    tmp_path: Path, upstream: tuple[Path, str], change: dict[str, str], why: str
+    tmp_path: Path, upstream: tuple[str, str], change: dict[str, str], why: str
 ) -> None:
     repository, commit = upstream
-    name_upstream(tmp_path, **({"repo": repository.as_uri(), "commit": commit} | change))
+    name_upstream(tmp_path, **({"repo": repository, "commit": commit} | change))
     found = survey(tmp_path)
     assert found.faults == () and found.leaves[ANIMALS].documents == ()
     assert why in found.notices[0] and found.notices[0].endswith("; the contexts of its seed examples serve as chunks")
+
+
+def test_a_leaf_names_no_repository_of_this_machine(tmp_path: Path, upstream: tuple[str, str]) -> None:
+    folder = tmp_path / "origin"
+    for repo in (str(folder), folder.as_uri(), "../origin"):
+        name_upstream(tmp_path, repo, upstream[1])
+        found = survey(tmp_path)
+        assert found.leaves[ANIMALS].documents == () and "is no https, ssh or git address" in found.notices[0]
+    named = {"leaf": ANIMALS, "source": str(folder), "commit": upstream[1], "patterns": ["*.md"]}
+    assert len(survey(tmp_path, documents=[named]).leaves[ANIMALS].documents) == 1
+
+
+def test_a_repository_that_gives_no_answer_is_asked_once_for_all_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("factory.seeds.git.FETCH_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for leaf in (ANIMALS, "knowledge/plants"):
+            name_upstream(tmp_path, f"git://127.0.0.1:{silent.getsockname()[1]}/a.git", "0" * 40, leaf)
+        found = survey(tmp_path)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert [notice.partition(":")[0] for notice in found.notices] == [ANIMALS, "knowledge/plants"]
+    assert all("gave no answer within 1 s" in notice for notice in found.notices)
+
+
+def test_without_fetching_nothing_is_read_from_the_hub_or_a_url_and_its_leaves_are_awaited(tmp_path: Path) -> None:
+    file = write_pairs(tmp_path, pair("1 + 1?", "2"))
+    examples = [
+        {"leaf": SUMS, "file": file},
+        {"leaf": "knowledge/hub", "dataset": "nobody/nothing"},
+        {"leaf": "knowledge/many", "dataset": "nobody/more", "columns": {"leaf": "topic"}},
+    ]
+    documents = [{"leaf": SUMS, "source": "http://127.0.0.1:9/texts", "patterns": ["*.md"]}]
+    found = survey(tmp_path, fetch=False, examples=examples, documents=documents)
+    assert not found.leaves and all("is not fetched here" in said or "on the hub" in said for said in found.reasons)
+    assert [found.may_come(leaf) for leaf in (SUMS, "knowledge/hub", "knowledge/many/whales")] == [True] * 3
+    assert not found.may_come("knowledge/manyfold") and not found.may_come("knowledge/gone")
 
 
 def test_the_side_of_an_example_is_the_same_in_whatever_source_it_stands(tmp_path: Path) -> None:

@@ -157,6 +157,16 @@ def test_a_table_that_cannot_be_read_at_all_is_told(tmp_path: Path, name: str, c
         map_text(tmp_path, content, name)
 
 
+def test_a_row_that_no_parser_takes_spares_the_others(tmp_path: Path) -> None:
+    rows = [f'{{"question": {question}, "answer": "b"}}' for question in ("1" * 5000, "[" * 100_000, '"a"')]
+    mapped = map_text(tmp_path, "\n".join(rows))
+    assert [said.partition("jsonl:")[2] for said in told(mapped)] == [
+        "1:1: holds a number of too many digits; write it as a text",
+        "2:1: is nested too deeply to be read",
+    ]
+    assert [example.question for example in mapped.examples[LEAF]] == ["a"]
+
+
 def test_a_row_of_other_length_is_named(tmp_path: Path) -> None:
     mapped = map_text(tmp_path, "question,answer\na,b\nc,d,e\n\nf\n", "a.csv")
     assert [text.removeprefix(str(tmp_path)) for text in told(mapped)] == [

@@ -63,17 +63,19 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
     """Carries `drafts` with at most `in_flight` writers alive, each on its own way: none waits for another, and no list of all is made.
 
     `finish` is called with each finished draft, in no fixed order. Where a model or the ledger raises FactoryError, ParkedError among
-    them, or the budget is spent, nothing new is begun, what is in flight is still answered and stored, and then it is raised.
+    them, or the budget is spent, nothing new is begun, what is in flight is still answered and stored, and then it is raised; so with any
+    other error. Where it is cancelled, what is in flight is given up, and nothing is asked any more when this ends.
     """
     rest = iter(drafts)
     parted: list[Draft] = []
     carried: set[asyncio.Task[list[Draft]]] = set()
     errors: list[FactoryError] = []
+    stopping = asyncio.Event()
 
     async def carry(draft: Draft) -> list[Draft]:
         writing, answer = write(draft), None
         try:
-            while not errors:
+            while not errors and not stopping.is_set():
                 answer = await _answer(writing.send(answer) if answer else next(writing), source)
         except StopIteration as end:
             ended: list[Draft] = end.value
@@ -82,18 +84,26 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
             errors.append(error)
         return []
 
-    while True:
-        while len(carried) < in_flight and not errors and (draft := parted.pop() if parted else next(rest, None)) is not None:
-            carried.add(asyncio.create_task(carry(draft)))
-        if not carried:
-            break
-        done, carried = await asyncio.wait(carried, return_when=asyncio.FIRST_COMPLETED)
-        for each in done:
-            for draft in reversed(each.result()):
-                if draft.finished:
-                    finish(draft)
-                else:
-                    parted.append(draft)
+    try:
+        while True:
+            while len(carried) < in_flight and not errors and (draft := parted.pop() if parted else next(rest, None)) is not None:
+                carried.add(asyncio.create_task(carry(draft)))
+            if not carried:
+                break
+            done, carried = await asyncio.wait(carried, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                for draft in reversed(each.result()):
+                    if draft.finished:
+                        finish(draft)
+                    else:
+                        parted.append(draft)
+    except asyncio.CancelledError:
+        for each in carried:
+            each.cancel()
+        raise
+    finally:
+        stopping.set()
+        await asyncio.gather(*carried, return_exceptions=True)
     if errors:
         raise errors[0]
 
@@ -163,19 +173,20 @@ async def _ask_window(calls: Sequence[Call], model: Model, found: dict[str, Comp
 
 
 async def _ask_server(calls: Sequence[Call], source: Source, in_flight: int) -> dict[str, Completion]:
-    """The answers of a server, at most `in_flight` at once. Raises the first FactoryError once every answer in flight is stored."""
+    """The answers of a server, at most `in_flight` at once. Raises the first error once every answer in flight is stored."""
     rest = iter(calls)
     answers: dict[str, Completion] = {}
-    errors: list[FactoryError] = []
+    stopping = asyncio.Event()
 
     async def ask_on() -> None:
         try:
-            while not errors and (call := next(rest, None)) is not None:
+            while not stopping.is_set() and (call := next(rest, None)) is not None:
                 answers[call.key] = await _answer(call, source)
-        except FactoryError as error:
-            errors.append(error)
+        finally:
+            stopping.set()  # at the end of the calls there is nothing left to begin, and after an error there must not be
 
-    await asyncio.gather(*(ask_on() for _ in range(min(in_flight, len(calls)))))
-    if errors:
-        raise errors[0]
+    ended = await asyncio.gather(*(ask_on() for _ in range(min(in_flight, len(calls)))), return_exceptions=True)
+    for error in ended:
+        if error is not None:
+            raise error
     return answers

@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+LOOK_SECONDS = 0.2
+"""How often the waiting thread looks whether it is told to stop."""
 
 
 def run_in_loop(work: Coroutine[Any, Any, Result]) -> Result:
@@ -26,6 +28,9 @@ def run_in_loop(work: Coroutine[Any, Any, Result]) -> Result:
 
     future = asyncio.run_coroutine_threadsafe(attend(), _open_loop())
     try:
+        # Not one long wait: polars has signals restart it, so that a Ctrl-C would be seen only at the end of the leaf.
+        while not ended.wait(LOOK_SECONDS):
+            pass
         return future.result()
     except BaseException:
         if not future.done():

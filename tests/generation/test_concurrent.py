@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +20,11 @@ from misbehaving_server import ANSWERED_ALIKE, FAULTS, MisbehavingServer, reply,
 from polars.testing import assert_frame_equal
 
 from factory.faults import FactoryError
-from factory.generation.chat import ParkedError
+from factory.generation.chat import Completion, ParkedError, Request
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
+from factory.generation.server_teacher import ServerTeacher
 from factory.generation.teachers import open_teacher
 from factory.line import GenerationSpec
 from factory.records import DOCUMENT, empty
@@ -113,6 +116,32 @@ def test_every_fault_of_a_server_is_survived_or_accounted_for_once(make_seeds: M
             assert ledger.forget_failed() >= failed.height, "what was too long is asked again too"
         mended = generate(spec, make_seeds(), tmp_path / "ledger")
         assert mended["parse_fault"].null_count() == 150
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError])
+def test_nothing_is_asked_or_left_running_once_a_run_has_stopped(
+    stop: type[BaseException], make_seeds: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MisbehavingServer(latency=0.1) as server:
+        spec = specify(server, 200)
+        if stop is KeyboardInterrupt:
+            threading.Timer(0.6, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+        else:
+            ask = ServerTeacher.ask
+
+            async def fail_once(teacher: ServerTeacher, request: Request) -> Completion:
+                return 1 / 0 if len(server.asked) >= 20 else await ask(teacher, request)  # type: ignore[return-value]
+
+            monkeypatch.setattr(ServerTeacher, "ask", fail_once)
+        with pytest.raises(stop):
+            generate(spec, make_seeds(), tmp_path / "ledger")
+        asked = len(server.asked)
+        with Ledger(tmp_path / "ledger") as ledger:
+            stored = len(ledger)
+        assert 8 <= asked < 400
+        assert asked - stored <= (8 if stop is KeyboardInterrupt else 0), "what is in flight at an error is answered and stored"
+        time.sleep(0.3)
+        assert len(server.asked) == asked
 
 
 def test_a_parked_server_stops_the_leaf_and_keeps_what_was_answered(make_seeds: MakeFrame, tmp_path: Path) -> None:

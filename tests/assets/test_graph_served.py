@@ -18,7 +18,7 @@ from assets.run import RunFailedError, run_line
 from factory.validation.gates import DEFAULT_GATES
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
-from misbehaving_server import MisbehavingServer
+from misbehaving_server import Asked, MisbehavingServer
 
 CANARY = "canary-key-c0ffee"
 
@@ -94,7 +94,15 @@ def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_serve
         "reward": {"min_reward": 0, "near_duplicate": 1},
         "validation": {"waivers": [{"gate": gate, "by": "T. Ester", "reason": "a test"} for gate in DEFAULT_GATES]},
     }
-    with MisbehavingServer(schedule=lambda asked: f"{500 + asked.number % 2} echo" if asked.number % 4 == 3 else None) as server:
+    given_up: set[str] = set()
+
+    def fail(asked: Asked) -> str | None:
+        """A fault now and then, and one request that meets it each time."""
+        if asked.number == 7:
+            given_up.add(asked.key)
+        return f"{500 + asked.number % 2} echo" if asked.number % 4 == 3 or asked.key in given_up else None
+
+    with MisbehavingServer(schedule=fail) as server:
         serve(fresh, server, lenient, candidates_per_leaf=12)
         ended = fresh.process("--debug", "run", "tiny")
         assert ended.returncode == 0, ended.stderr

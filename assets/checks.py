@@ -51,7 +51,6 @@ KEPT = (
     _one_of("kind", KINDS),
     _one_of("verdict", ["accepted"]),
     _between("depth", 1),
-    _between("goodness", 0, 1),
 )
 
 SUITES: dict[str, tuple[Rule, ...]] = {

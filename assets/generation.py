@@ -21,8 +21,8 @@ from factory.generation.quota import count_most, is_reviewed, write_in_rounds
 from factory.generation.spending import Spending
 from factory.generation.units import select_material
 from factory.line import Line
-from factory.pico.models import model_revision
 from factory.records import CANDIDATE, SEED, empty
+from factory.reward.models import NOT_JUDGING, name_reward_model
 from factory.reward.review import LeafReviewer
 from factory.seeds.examples import collect_examples
 from resources.home import find_home
@@ -128,7 +128,7 @@ class _Desk:
         if not is_reviewed(spec, self.teachers):
             return take_fingerprint(["generation"], settings, frames)
         held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
-        judged_by = [reward.model_dump(exclude={"model", "batch_size"}), f"{reward.model}@{model_revision(reward.model)}"]
+        judged_by = [reward.model_dump(exclude=NOT_JUDGING), name_reward_model(reward)]
         return take_fingerprint(["generation", "reward"], [*settings, *judged_by], [*frames, held_out])
 
     def write(self, leaf: str) -> Made:

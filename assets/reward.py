@@ -1,6 +1,7 @@
 """Reward: scores for every candidate, and one verdict over the whole line."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -11,11 +12,13 @@ from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets, s
 from assets.leaves import make_leaves
 from assets.pages import show_floats, show_kept, show_plot, show_sample, show_table
 from factory.line import Line
-from factory.pico.models import model_revision
-from factory.records import SCORED, VERDICT
+from factory.records import PREFERENCE, SCORED, VERDICT
 from factory.reward.funnel import count_funnel, hints
+from factory.reward.models import NOT_JUDGING, name_reward_model
+from factory.reward.pairs import make_pairs
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
+from factory.reward_spec import ATTRIBUTES
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
 
@@ -40,12 +43,12 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         ins=read_assets(line, "candidates"),
     )
     def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
-        judge = f"{spec.model}@{model_revision(spec.model)}"
+        asked = [name_reward_model(spec), spec.model_dump(include={"scope", "judges"})]
         make_leaves(
             context,
             keeper,
-            lambda leaf: take_fingerprint(["reward"], [judge], [candidates.filter(leaf=leaf)]),
-            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), lambda: models.reward(spec))),
+            lambda leaf: take_fingerprint(["reward"], asked, [candidates.filter(leaf=leaf)]),
+            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, lambda: models.reward(spec))),
             _show_scores,
             refresh=config.refresh,
         )
@@ -63,7 +66,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, scored: pl.DataFrame, seed_examples: pl.DataFrame
     ) -> Iterator[Outcome]:
         seeds = seed_examples.drop("source")
-        fingerprint = take_fingerprint(["reward"], spec.model_dump(exclude={"model", "batch_size"}), [scored, seeds])
+        fingerprint = take_fingerprint(["reward"], spec.model_dump(exclude=NOT_JUDGING), [scored, seeds])
         keeper.progress.start("verdicts", 2)
         decided: list[pl.DataFrame] = []
 
@@ -82,15 +85,35 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         )
         yield Outcome(asset_key=rejected_key, metadata=show_kept(rejected) | _show_refusals(rejected.frame))
 
-    return [scored, verdicts]
+    @line_asset(
+        line,
+        "preference_pairs",
+        "reward",
+        PREFERENCE,
+        "Of several responses to one instruction an accepted one and a worse one, in the form that TRL reads; none where a line asks for "
+        "one response each.",
+        ins=read_assets(line, "accepted", "rejected"),
+    )
+    def preference_pairs(
+        context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, accepted: pl.DataFrame, rejected: pl.DataFrame
+    ) -> Outcome:
+        key = asset_key(line, "preference_pairs")
+        fingerprint = take_fingerprint(["reward"], spec.pairs.model_dump(), [accepted, rejected])
+        make = partial(make_pairs, pl.concat([accepted, rejected]), spec.pairs)
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(make()), refresh=config.refresh)
+        return Outcome(metadata=show_kept(kept) | _show_pairs(kept.frame))
+
+    return [scored, verdicts, preference_pairs]
 
 
 def _show_scores(frame: pl.DataFrame) -> dict[str, Any]:
     means = frame.select(
-        right_share=pl.col("verified").cast(pl.Float64).mean(), mean_reward=pl.mean("reward"), mean_goodness=pl.mean("goodness")
+        right_share=pl.col("verified").cast(pl.Float64).mean(),
+        mean_reward=pl.mean("reward"),
+        **{f"mean_{name}": pl.col("attributes").struct.field(name).mean() for name in ATTRIBUTES},
     )
     sample = show_table(frame, ["instruction", "response", "verified", "verifier_note", "reward"])
-    return {"sample": sample, **show_floats(means.row(0, named=True))}
+    return {"sample": sample, **show_floats({name: mean for name, mean in means.row(0, named=True).items() if mean is not None})}
 
 
 def _show_funnel(funnel: pl.DataFrame) -> dict[str, Any]:
@@ -103,6 +126,13 @@ def _show_funnel(funnel: pl.DataFrame) -> dict[str, Any]:
         "plot": show_plot(plot_funnel(funnel), "funnel"),
         "hints": dg.MetadataValue.md(advice),
     }
+
+
+def _show_pairs(frame: pl.DataFrame) -> dict[str, Any]:
+    told = frame.group_by("leaf", "by").agg(pl.len().alias("pairs"), pl.mean("margin").round(3).alias("mean_margin")).sort("leaf", "by")
+    sides = ("prompt", "chosen", "rejected")
+    texts = frame.select("leaf", "by", "margin", *(pl.col(side).list.last().struct.field("content").alias(side) for side in sides))
+    return {"pairs": show_table(told, told.columns, rows=told.height), "sample": show_table(texts, texts.columns)}
 
 
 def _show_refusals(frame: pl.DataFrame) -> dict[str, Any]:

@@ -198,7 +198,7 @@ async def drive(requests: int, in_flight: int, port: int, folder: Path) -> None:
     """Our client on the work: workers pull from an iterator and write each answer as it comes."""
     from factory.generation.chat import Message, Request
     from factory.generation.server_teacher import ServerTeacher
-    from factory.line import Sampling, ServerSpec
+    from factory.model_spec import Sampling, ServerSpec
 
     teacher = ServerTeacher("mock", ServerSpec(base_url=f"http://127.0.0.1:{port}/v1", in_flight=in_flight))
     work, sampling = iter(range(requests)), Sampling()

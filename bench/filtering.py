@@ -17,7 +17,7 @@ from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line, load_line
-from factory.reward.model import RewardModel
+from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
 from factory.seeds import collect_documents, collect_examples
@@ -43,7 +43,7 @@ def make_verdicts(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.Data
             generate_candidates(leaf, seeds.filter(leaf=leaf), documents.filter(leaf=leaf), spec, [teacher], ledger, seed)
             for leaf in seeds["leaf"].unique().sort()
         )
-    scored = score_candidates(candidates, lambda: RewardModel(line.reward.model, line.reward.batch_size))
+    scored = score_candidates(candidates, line.reward, lambda: open_reward_model(line.reward))
     return decide_verdicts(scored, seeds, line.reward)
 
 

@@ -21,7 +21,7 @@ from factory.line import GenerationSpec, Line, load_line
 from factory.problems import WRITERS
 from factory.records import DOCUMENT, empty
 from factory.reward.duplicates import jaccard, normalise, read_key
-from factory.reward.model import RewardModel
+from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
 from factory.reward.verifiers import VERIFIERS, verify
@@ -130,7 +130,7 @@ def main() -> None:
     for method, flow in METHODS.items():
         written, requests = write_records(line, flow, seeds, options.candidates, options.work)
         records = place_records(written, seeds)
-        scored = score_candidates(records.drop("placed"), lambda: RewardModel(line.reward.model))
+        scored = score_candidates(records.drop("placed"), line.reward, lambda: open_reward_model(line.reward))
         verdicts = decide_verdicts(scored, seeds, line.reward)
         table[method] = measure(records, verdicts, requests, leaves)
         accepted[method] = [verdicts.filter(leaf=leaf, verdict="accepted").height for leaf in leaves]

@@ -11,12 +11,12 @@ from pathlib import Path
 from factory.generation.chat import Message, Request
 from factory.generation.flows import load_flow, render_prompt
 from factory.generation.local_teacher import LocalTeacher
-from factory.line import Sampling
+from factory.model_spec import Sampling
 from factory.pico.corpus import Corpus, render_grounded
 from factory.pico.passages import write_passage
 from factory.pico.rated import write_rated
 from factory.problems import WRITERS, Problem, write_problem
-from factory.reward.model import Pair, RewardModel
+from factory.reward.local_model import LocalRewardModel
 from factory.reward.verifiers import verify
 from factory.seeds import read_taxonomy
 
@@ -74,7 +74,8 @@ def measure_reward(size: int) -> None:
 
     rng, corpus = random.Random("reward"), Corpus(frozenset())
     rated = [write_rated(corpus, rng) for _ in range(size)]
-    scores = RewardModel("pico-reward", 64).score([Pair(messages[0]["content"], messages[1]["content"]) for messages, _ in rated])
+    dialogues = [tuple(Message(message["role"], message["content"]) for message in messages) for messages, _ in rated]
+    scores = [rating.reward if rating else None for rating in LocalRewardModel("pico-reward", 64).rate(dialogues)]
     print(f"\nreward model on {size} fresh good and spoilt responses: AUC {roc_auc_score([good for _, good in rated], scores):.3f}")
 
 

@@ -12,9 +12,15 @@ from factory.yaml_source import YamlSource
 Place = tuple[str | int, ...]
 """A path into a document: keys, and places in lists."""
 
-TEACHER_KEYS: tuple[tuple[str, ...], ...] = (("generation", "teacher"), ("generation", "teachers", "*"), ("generation", "judge"))
-"""Where a line gives a TeacherSpec; `*` is each item of a list."""
-MODEL_KEYS: tuple[tuple[str, ...], ...] = (("reward", "model"), ("training", "student"))
+TEACHER_KEYS: tuple[tuple[str, ...], ...] = (
+    ("generation", "teacher"),
+    ("generation", "teachers", "*"),
+    ("generation", "judge"),
+    ("reward",),
+    ("reward", "judges", "*"),
+)
+"""Where a line names a model and its server; `*` is each item of a list."""
+MODEL_KEYS: tuple[tuple[str, ...], ...] = (("training", "student"),)
 
 
 def find_missing_models(source: YamlSource, file: Path) -> list[Fault]:
@@ -46,7 +52,7 @@ def locate_models(line: dict[str, Any], file: Path) -> dict[str, Any]:
 
     for place in (*_model_places(line), *_adapter_places(line)):
         section, key = get_at(line, place[:-1]), place[-1]
-        if section[key] and section[key] not in PICO_MODELS and (file.parent / section[key]).is_dir():
+        if section.get(key) and section[key] not in PICO_MODELS and (file.parent / section[key]).is_dir():
             section[key] = str((file.parent / section[key]).resolve())
     return line
 

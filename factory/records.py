@@ -15,6 +15,8 @@ USAGE = pl.List(
     pl.Struct({"step": pl.String, "model": pl.String, "prompt_tokens": pl.Int32, "completion_tokens": pl.Int32, "cost": pl.Float64})
 )
 JUDGEMENTS = pl.List(pl.Struct({"step": pl.String, "score": pl.Float64}))
+RATINGS = pl.Struct(dict.fromkeys(("helpfulness", "correctness", "coherence", "complexity", "verbosity"), pl.Float64))
+VOTES = pl.List(pl.Struct({"judge": pl.String, "rubric": pl.String, "score": pl.Float64, "good": pl.Boolean, "note": pl.String}))
 
 TOPIC = "topic"
 """Kind of a SEED row that is a topic given by hand."""
@@ -88,19 +90,41 @@ CANDIDATE: dict[str, Any] = {
 SCORED: dict[str, Any] = CANDIDATE | {
     "verified": pl.Boolean,  # right, wrong; null where there is no verifier or it cannot tell
     "verifier_note": pl.String,  # what the verifier expected, or why it cannot tell
-    "reward": pl.Float64,  # the reward model's probability that the response is good, 0 to 1; null where not asked
-    "reward_model": pl.String,  # "<name>@<revision>"
+    "reward": pl.Float64,  # the one score of a reward model that gives one, higher is better, on the model's scale; null elsewhere
+    "attributes": RATINGS,  # of a reward model that gives five; null elsewhere
+    "reward_model": pl.String,  # "<name>@<revision>"; null where none was asked
     "support": pl.Float64,  # share of the response's words that stand in the context, 0 to 1; null for freeform
-    "goodness": pl.Float64,  # 1.0 right, 0.0 wrong, the reward elsewhere; null where nothing can tell
+    "votes": VOTES,  # of each judge of the reward stage, in the line's order; score and good are null for an answer that did not parse
 }
 """A candidate with every score."""
 
 VERDICT: dict[str, Any] = SCORED | {
+    "goodness": pl.Float64,  # weighted attributes, else the reward, else 1.0 right and 0.0 wrong, else the share of good votes; or null
     "verdict": pl.String,  # "accepted" or "rejected"
     "reason": pl.String,  # the first reason of a refusal, from reward.verdict.REASONS; "accepted" for the accepted
-    "matched_id": pl.String,  # record_id of what a duplicate or contaminated record matched
+    "matched_id": pl.String,  # record_id of what a duplicate or contaminated record matched; "<set>:<line>" of an evaluation set
+    "matched_by": pl.String,  # how it matched: "exact", "near 0.93", "semantic 0.97", or the words in a row that both hold
 }
 """A scored candidate with its one verdict. `accepted` and `rejected` share it."""
+
+PREFERENCE: dict[str, Any] = {
+    "record_id": pl.String,
+    "leaf": pl.String,
+    "language": pl.String,
+    "prompt": TURNS,  # all but the last message, the context in the first
+    "chosen": TURNS,  # the assistant's last message
+    "rejected": TURNS,
+    "margin": pl.Float64,  # goodness of the chosen less that of the rejected; null where either has none
+    "by": pl.String,  # what told them apart: "verifier", "judges" or "goodness"
+    "chosen_id": pl.String,  # record_id of the candidate, an accepted one
+    "rejected_id": pl.String,
+    "chosen_goodness": pl.Float64,
+    "rejected_goodness": pl.Float64,
+    "rejected_reason": pl.String,  # its verdict's
+    "licence": pl.String,
+    "depth": pl.Int32,
+}
+"""A preference pair, in TRL's conversational form with an explicit prompt."""
 
 METRIC: dict[str, Any] = {
     "report": pl.String,  # "fidelity", "privacy", "fairness" or "collapse"

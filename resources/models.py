@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from factory.generation.spending import Spending
-from factory.line import BudgetSpec, GenerationSpec, RewardSpec, TeacherSpec
+from factory.line import BudgetSpec, GenerationSpec
+from factory.model_spec import TeacherSpec
+from factory.reward_spec import RewardSpec
 
 if TYPE_CHECKING:
     from factory.generation.local_teacher import LocalTeacher
     from factory.generation.server_teacher import ServerTeacher
-    from factory.reward.model import RewardModel
+    from factory.reward.rating import RewardModel
 
 
 class Models(dg.ConfigurableResource[None]):
@@ -30,7 +32,7 @@ class Models(dg.ConfigurableResource[None]):
 
     def reward(self, spec: RewardSpec) -> "RewardModel":
         """The reward model, its weights read now. Raises FactoryError where it cannot be opened."""
-        return _open_reward(spec.model, spec.batch_size)
+        return _open_reward(spec.model_dump_json(include={"model", "revision", "server", "batch_size"}))
 
 
 @lru_cache(maxsize=8)
@@ -47,7 +49,7 @@ def _open_spending(budget_json: str, run: str) -> Spending:
 
 
 @lru_cache(maxsize=4)
-def _open_reward(model: str, batch_size: int) -> "RewardModel":
-    from factory.reward.model import RewardModel
+def _open_reward(spec_json: str) -> "RewardModel":
+    from factory.reward.models import open_reward_model
 
-    return RewardModel(model, batch_size)
+    return open_reward_model(RewardSpec.model_validate_json(spec_json))

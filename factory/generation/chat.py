@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from factory.faults import FactoryError
-from factory.line import Sampling
+from factory.model_spec import Sampling
 
 Role = Literal["system", "user", "assistant"]
 

@@ -12,7 +12,8 @@ from factory.generation.constraints import Constraint
 from factory.generation.flow_spec import Flow, PlannedStep, find_response
 from factory.generation.models import Model
 from factory.generation.units import Unit
-from factory.line import GenerationSpec, Persona, Sampling
+from factory.line import GenerationSpec, Persona
+from factory.model_spec import Sampling
 from factory.records import digest, record_id
 
 INHERITED = ("leaf", "kind", "language", "verifier", "groups")

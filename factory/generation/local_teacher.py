@@ -11,8 +11,8 @@ from factory.generation.chat import Completion, FinishReason, Message, Request
 from factory.generation.local_model import OpenModel, Quantisation, open_model
 from factory.generation.noise import GumbelNoise
 from factory.generation.tokens import ChatTokenizer, explain_reading
-from factory.line import Sampling
 from factory.line_models import is_hub_id
+from factory.model_spec import Sampling
 from factory.pico.models import PICO_MODELS, model_revision, resolve_model
 
 WINDOW_BATCHES = 4

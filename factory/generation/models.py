@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from factory.generation.chat import Completion, Message, Request
-from factory.line import TeacherSpec
+from factory.model_spec import TeacherSpec
 
 MILLION = 1_000_000
 """Tokens that a price is for."""

@@ -14,8 +14,9 @@ from factory.generation.flows import load_flow
 from factory.generation.models import Model, Teacher
 from factory.generation.units import Material, Unit, draw_units, draw_value
 from factory.generation.writers import draw_teacher
-from factory.line import GenerationSpec, TeacherSpec
+from factory.line import GenerationSpec
 from factory.line_flows import FLOW_KEYS
+from factory.model_spec import TeacherSpec
 from factory.seeds_spec import KINDS
 
 

@@ -13,7 +13,7 @@ from factory.generation.chat import Completion, Message, Request
 from factory.generation.circuit import Circuit
 from factory.generation.tokens import ChatTokenizer, estimate_prompt, estimate_tokens
 from factory.generation.wire import Answer, Setback, Verdict, Wire
-from factory.line import ServerSpec
+from factory.model_spec import ServerSpec
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.server_teacher import ServerTeacher
-from factory.line import TeacherSpec
+from factory.model_spec import TeacherSpec
 
 
 def open_teacher(spec: TeacherSpec) -> LocalTeacher | ServerTeacher:

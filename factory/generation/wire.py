@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from factory.faults import FactoryError
 from factory.generation.chat import FinishReason, Request
-from factory.line import ServerSpec
+from factory.model_spec import ServerSpec
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

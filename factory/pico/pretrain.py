@@ -141,7 +141,7 @@ def _ask_teacher(folder: Path, prompts: Sequence[str]) -> list[str]:
     """What the teacher in `folder` answers, sampled as a line samples it; empty where it did not end by itself."""
     from factory.generation.chat import Message, Request
     from factory.generation.local_teacher import LocalTeacher
-    from factory.line import Sampling
+    from factory.model_spec import Sampling
 
     teacher, sampling = LocalTeacher(str(folder)), Sampling(temperature=0.7)
     requests = [Request((Message("user", prompt),), seed, sampling) for seed, prompt in enumerate(prompts)]

@@ -82,7 +82,7 @@ def _check_records(line: Line, accepted: pl.DataFrame) -> None:
     if accepted.is_empty():
         raise FactoryError(
             f"line {line.name}: no record was accepted, so there is nothing to release. The funnel says which filter refused them; "
-            "lower reward.min_reward, ask for more candidates_per_leaf, or give a stronger teacher."
+            "lower reward.min_goodness, ask for more candidates_per_leaf, or give a stronger teacher."
         )
     text = pl.col("instruction").fill_null("").str.strip_chars() == "", pl.col("response").fill_null("").str.strip_chars() == ""
     faults = {
@@ -154,5 +154,10 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     generation["judge"] = generation["judge"] and _describe_teacher(generation["judge"])
     generation["flows"] = {pattern: Path(flow).stem for pattern, flow in generation["flows"].items()}
     generation |= {kind: Path(generation[kind]).stem for kind in FLOW_KEYS}
-    settings["reward"] |= {"model": models.get("reward")}
+    reward = {key: value for key, value in settings["reward"].items() if key not in {"server", "batch_size"}}
+    settings["reward"] = reward | {
+        "model": models.get("reward"),
+        "judges": [_describe_teacher(judge) | {"rubric": Path(judge["rubric"]).stem} for judge in reward["judges"]],
+        "contamination": reward["contamination"] | {"sets": sorted(reward["contamination"]["sets"])},
+    }
     return settings

@@ -175,8 +175,7 @@ def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
     held_out = contents.seeds.filter(pl.col("split") == "holdout").height
     examples = f"{contents.seeds.height:,} human-made examples of {contents.seeds['leaf'].n_unique():,} leaves"
     verified = accepted.filter(pl.col("verified").fill_null(False)).height
-    generation, least = settings["generation"], settings["reward"]["min_reward"]
-    reward = f"{contents.reward_model}, whose probability of good is at least {least:g} where no verifier decides"
+    generation = settings["generation"]
     steps = [f"{step} at temperature {generation[step]['temperature']:g}, top-p {generation[step]['top_p']:g}" for step in _STEPS]
     topics = f"; {contents.topics:,} topics given by hand" if contents.topics else ""
     return (
@@ -189,10 +188,25 @@ def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
         ("Verifiers", f"{verified:,} of {accepted.height:,} records were decided right by code, from instruction and response alone"),
         (
             "Reward model",
-            reward,
+            _explain_reward(contents),
         ),
         ("Duplicates", f"exact ones, and near ones from a word-shingle similarity of {settings['reward']['near_duplicate']:g}"),
         ("Seed number", f"{settings['seed']}; the same line and number give the same records and the same checksums"),
+    )
+
+
+def _explain_reward(contents: Contents) -> str:
+    """Which model scored what, and what was asked of its scores."""
+    if contents.reward_model is None:
+        return "none was asked"
+    policy = contents.settings["reward"]
+    read = "every candidate that parsed" if policy["scope"] == "all" else "what no verifier decides"
+    bounds = [] if policy["min_goodness"] is None else [f"goodness of at least {policy['min_goodness']:g}"]
+    bounds += [f"{name} of {side.replace('_', ' ')} {value:g}" for side in ("at_least", "at_most") for name, value in policy[side].items()]
+    bounds += [f"the best {policy['top_share']:.0%} of each leaf"] if policy["top_share"] < 1 else []
+    asked = "; ".join(bounds) or "a score of at least 0"
+    return f"{contents.reward_model}, on {read}: {asked}" + (
+        f"; other bounds for {', '.join(policy['leaves'])}" if policy["leaves"] else ""
     )
 
 
@@ -225,7 +239,7 @@ def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: list[Row]) 
     unverified = sorted({row["leaf"] for row in leaves if row["released"] and row["verifier"] is None})
     if unverified:
         yield (
-            f"No verifier decides {_enumerate(unverified)}: there the reward model's probability stands for good, and its mistakes are "
+            f"No verifier decides {_enumerate(unverified)}: there the reward model's score stands for good, and its mistakes are "
             "in the data."
         )
     if [row for row in leaves if row["verifier"] is not None]:

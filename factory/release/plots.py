@@ -173,11 +173,11 @@ def plot_lengths(accepted: pl.DataFrame, seeds: pl.DataFrame, form: Form = "png"
 
 
 def plot_goodness(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
-    """Goodness (0 bad, 1 good) of accepted and refused candidates (VERDICT rows) in steps of 0.05, as shares of all scored."""
+    """Goodness of accepted and refused candidates (VERDICT rows) in twenty equal steps of its range, as shares of all scored."""
     import numpy as np
 
     scored = verdicts.filter(pl.col("goodness").is_not_null())
-    edges = np.linspace(0, 1, 21)
+    edges = np.histogram_bin_edges(scored["goodness"].to_numpy(), 20)
     parts = (("accepted", "accepted", "accepted"), ("rejected", "refused", "wrong"))
 
     def draw(figure: Figure) -> None:
@@ -186,9 +186,9 @@ def plot_goodness(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
         for verdict, name, colour in parts:
             values = scored.filter(pl.col("verdict") == verdict)["goodness"].to_numpy()
             share = np.histogram(values, edges)[0] / scored.height
-            axes.bar(edges[:-1], share, width=0.044, bottom=base, align="edge", color=PALETTE[colour], label=name)
+            axes.bar(edges[:-1], share, width=0.88 * (edges[1] - edges[0]), bottom=base, align="edge", color=PALETTE[colour], label=name)
             base = base + share
-        axes.set(xlabel="goodness: 0 wrong, 1 right; between, the reward model's probability", xlim=(-0.01, 1.01))
+        axes.set(xlabel="goodness: the reward model's; where it was not asked, 0 is wrong and 1 is right")
         _show_shares(axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
 

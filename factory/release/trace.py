@@ -76,7 +76,9 @@ class TracedScores:
     verified: bool | None
     verifier_note: str | None
     reward: float | None
+    attributes: dict[str, float] | None
     reward_model: str | None
+    votes: list[Row] | None  # judge, rubric, score, good, note
     goodness: float | None
 
 
@@ -87,6 +89,7 @@ class TracedVerdict:
     verdict: str
     reason: str
     matched_id: str | None
+    matched_by: str | None
     matched_text: str | None
 
 
@@ -183,7 +186,7 @@ def trace_record(
         seeds=tuple(_pick(TracedSeed, library.seed(seed)) for seed in row.get("seed_ids") or ()),
         document=_pick(TracedDocument, library.document(row["document_id"])) if row.get("document_id") else None,
         writing=_pick(TracedWriting, row) if kind == "candidate" else None,
-        scores=_pick(TracedScores, row) if "goodness" in row else None,
+        scores=_pick(TracedScores, row) if "verified" in row else None,
         verdict=_pick(TracedVerdict, row | {"matched_text": library.text(row["matched_id"])}) if row.get("verdict") else None,
         made=tuple(_pick(TracedChild, child) for child in made),
         releases=held,

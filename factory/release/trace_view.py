@@ -76,10 +76,16 @@ def _draw_judgement(tree: Tree, trace: Trace) -> None:
             branch.add(_label(f"verifier {scores.verifier}", said, scores.verifier_note or ""))
         if scores.reward is not None:
             branch.add(_label("reward", f"{scores.reward:.3f}", scores.reward_model or ""))
+        if scores.attributes:
+            values = ", ".join(f"{name} {value:.2f}" for name, value in scores.attributes.items())
+            branch.add(_label("attributes", values, scores.reward_model or ""))
+        for vote in scores.votes or ():
+            said = "not parsed" if vote["score"] is None else f"{vote['score']:g}, {'good' if vote['good'] else 'bad'}"
+            branch.add(_label(f"judge {vote['judge']}", said, vote["rubric"]))
     if verdict := trace.verdict:
         branch = tree.add(_label("verdict", verdict.verdict, "" if verdict.reason == verdict.verdict else verdict.reason))
         if verdict.matched_id:
-            _add(branch, "matches", f"{verdict.matched_id} {verdict.matched_text or ''}")
+            _add(branch, "matches", " ".join(part for part in (verdict.matched_id, verdict.matched_by, verdict.matched_text) if part))
 
 
 def _draw_fate(tree: Tree, trace: Trace) -> None:

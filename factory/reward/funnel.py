@@ -11,16 +11,16 @@ from factory.reward.verdict import ACCEPTED, REASONS
 
 STAGES = {
     "parsed": ("parse_fault",),
-    "judged": ("judge_refused",),
-    "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_reward"),
-    "unique": ("not_best", "duplicate", "near_duplicate"),
+    "judged": ("judge_refused", "unjudged", "outvoted"),
+    "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_attribute", "low_goodness"),
+    "unique": ("not_best", "not_top", "duplicate", "near_duplicate"),
     "accepted": ("holdout_overlap", "seed_copy"),
 }
 """The columns of the funnel after `asked`, each with the reasons that keep a record from it."""
 
 FILTERS = {
     "parsed": "the flow's parsers refused",
-    "judged": "the flow's judges and filters refused",
+    "judged": "judges and the flow's filters refused",
     "verified": "the verifier or the reward model refused",
     "unique": "the duplicate filter refused",
     "accepted": "the copy check against seeds and holdout refused",
@@ -30,6 +30,10 @@ ADVICE = {
     "a higher max_new_tokens or another prompt",
     "judge_refused": "read the refusals of a few of its rows in `rejected`: the teacher writes what the flow's judge does not want, or the "
     "judge is too strict; use a stronger teacher, measure the judge, or lower its min_score in the flow",
+    "unjudged": "its judges answer in no form that their rubric reads; read the notes of `votes` in `rejected`, and use a judge that keeps "
+    "to the form, or a simpler rubric",
+    "outvoted": "read the votes of a few of its rows in `rejected`; measure the judges with `factory calibrate`, lower min_score of "
+    "reward.judges if they are too strict, else use a stronger teacher",
     "undecidable": "read a few of its instructions in `rejected`: they are not of the form that the leaf's verifier knows; "
     "add seed examples in that form, lower generation.instruction.temperature, or extend the verifier",
     "wrong_answer": "the teacher cannot do this task well; lower generation.response.temperature, ask for more candidates, "
@@ -37,7 +41,10 @@ ADVICE = {
     "unscored": "its texts are longer than the reward model reads; lower seeds.chunk_tokens or use a reward model with a longer context",
     "unsupported": "the teacher answers with what its text does not say; use a teacher that reads better, shorter chunks "
     "(seeds.chunk_tokens), or lower reward.min_support if its paraphrases are good",
-    "low_reward": "read a few of its rows in `rejected`; lower reward.min_reward if they are good, else use a stronger teacher",
+    "low_attribute": "read a few of its rows in `rejected`; widen reward.at_least or reward.at_most if they are good, else use a stronger "
+    "teacher",
+    "low_goodness": "read a few of its rows in `rejected`; lower reward.min_goodness if they are good, else use a stronger teacher",
+    "not_top": "only the best part of a leaf is kept; raise reward.top_share for more",
     "holdout_overlap": "the teacher repeats what is kept for evaluation: it may have been trained on it; use another teacher",
     "seed_copy": "the teacher copies its examples; raise generation.instruction.temperature or add more varied seed examples",
     "not_best": "of several responses to an instruction the best one is taken; the others serve preference pairs. For more records lower "

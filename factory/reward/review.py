@@ -7,12 +7,12 @@ from collections.abc import Callable
 import polars as pl
 
 from factory.generation.quota import Review
-from factory.line import RewardSpec
 from factory.records import SCORED, empty
 from factory.reward.funnel import count_funnel, explain_loss
-from factory.reward.model import RewardModel
+from factory.reward.rating import RewardModel
 from factory.reward.score import score_candidates
 from factory.reward.verdict import ACCEPTED, decide_verdicts, explain_refusal
+from factory.reward_spec import RewardSpec
 
 SAMPLES = 3
 LONGEST_TEXT = 160
@@ -35,7 +35,7 @@ class LeafReviewer:
     def __call__(self, candidates: pl.DataFrame) -> Review:
         """Raises what `score_candidates` and `decide_verdicts` raise."""
         new = candidates.join(self._scored, on="record_id", how="anti", maintain_order="left")
-        self._scored = pl.concat([self._scored, score_candidates(new, self._reward_model)])
+        self._scored = pl.concat([self._scored, score_candidates(new, self._spec, self._reward_model)])
         verdicts = decide_verdicts(self._scored, self._seeds, self._spec)
         (row,) = count_funnel(verdicts).to_dicts()
         commonest = verdicts.filter(pl.col("reason") == (row["most_refused_by"] or ""))

@@ -1,4 +1,4 @@
-"""Scores candidates: a verifier where the leaf names one, the reward model where it does not."""
+"""Scores candidates: a verifier where the leaf names one, the reward model where the line's scope says so."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 
 from factory.records import SCORED
-from factory.reward.model import Pair, RewardModel, user_text
+from factory.reward.rating import Rating, RewardModel, read_dialogue
 from factory.reward.support import measure_support
 from factory.reward.verifiers import Check, verify
+from factory.reward_spec import RewardSpec
 
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
 """Whether a row holds an instruction and a response that can be judged."""
@@ -18,35 +19,32 @@ KEPT = PARSED & pl.col("refusal").is_null()
 """Of these rows those that the flow's own judges and filters kept."""
 
 
-def score_candidates(candidates: pl.DataFrame, reward_model: Callable[[], RewardModel]) -> pl.DataFrame:
+def score_candidates(candidates: pl.DataFrame, spec: RewardSpec, reward_model: Callable[[], RewardModel]) -> pl.DataFrame:
     """CANDIDATE rows as SCORED rows, in the same order.
 
     A row that did not parse, or that its flow refused, gets no score. `reward_model` opens the model, and is called only if a row needs it:
-    one that was kept and names no verifier. A null reward beside a reward model's name says that the row is longer than the model reads.
-    Raises FactoryError for an unknown verifier, and what the reward model raises.
+    one that was kept and, in the scope "unverified", names no verifier. Neither reward nor attributes beside a reward model's name say that
+    the row is longer than the model reads. Raises FactoryError for an unknown verifier, and what the reward model raises.
     """
-    judged = candidates.select("verifier", "instruction", "context", "response", parsed=KEPT).to_dicts()
+    judged = candidates.select("verifier", "instruction", "context", "response", "turns", parsed=KEPT).to_dicts()
     checks = [_check(row) for row in judged]
-    asked = [index for index, row in enumerate(judged) if row["parsed"] and row["verifier"] is None]
-    rewards: list[float | None] = [None] * len(judged)
+    asked = [index for index, row in enumerate(judged) if row["parsed"] and (spec.scope == "all" or row["verifier"] is None)]
+    ratings: list[Rating | None] = [None] * len(judged)
     models: list[str | None] = [None] * len(judged)
-    if asked:
+    if asked and spec.model is not None:
         model = reward_model()
-        pairs = [Pair(user_text(judged[index]["instruction"], judged[index]["context"]), judged[index]["response"]) for index in asked]
-        for index, reward in zip(asked, model.score(pairs), strict=True):
-            rewards[index], models[index] = reward, f"{model.name}@{model.revision}"
-    scores = pl.DataFrame(
-        {
-            "verified": [check.right if check else None for check in checks],
-            "verifier_note": [check.note or None if check else None for check in checks],
-            "reward": rewards,
-            "reward_model": models,
-            "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
-        },
-        schema={name: SCORED[name] for name in ("verified", "verifier_note", "reward", "reward_model", "support")},
-    )
-    goodness = pl.coalesce(pl.col("verified").cast(pl.Float64), "reward").alias("goodness")
-    return candidates.hstack(scores).with_columns(goodness).select(*SCORED)
+        for index, rating in zip(asked, model.rate([read_dialogue(judged[index]) for index in asked]), strict=True):
+            ratings[index], models[index] = rating, model.identity
+    scores = {
+        "verified": [check.right if check else None for check in checks],
+        "verifier_note": [check.note or None if check else None for check in checks],
+        "reward": [rating.reward if rating else None for rating in ratings],
+        "attributes": [dict(rating.attributes) if rating and rating.attributes else None for rating in ratings],
+        "reward_model": models,
+        "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
+        "votes": [[] for _ in judged],
+    }
+    return candidates.hstack(pl.DataFrame(scores, schema={name: SCORED[name] for name in scores})).select(*SCORED)
 
 
 def _check(row: dict[str, Any]) -> Check | None:

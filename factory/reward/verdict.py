@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from factory.line import RewardSpec
+from factory.faults import FactoryError
 from factory.records import VERDICT, take_examples
-from factory.reward.duplicates import Key, KeyIndex, read_key, sign_keys
+from factory.reward.copies import COPY_REASONS, find_copies
 from factory.reward.score import PARSED
+from factory.reward_spec import ATTRIBUTES, RewardSpec
 
 ACCEPTED = "accepted"
-QUALITY_REASONS = {
-    "judge_refused": pl.col("refusal").is_not_null(),
-    "parse_fault": ~PARSED,
-    "undecidable": pl.col("verifier").is_not_null() & pl.col("verified").is_null(),
-    "wrong_answer": pl.col("verifier").is_not_null() & ~pl.col("verified"),
-    "unscored": pl.col("verifier").is_null() & pl.col("reward").is_null(),
-}
-COPY_REASONS = {
-    ("holdout", True): "holdout_overlap",
-    ("holdout", False): "holdout_overlap",
-    ("seed", True): "seed_copy",
-    ("seed", False): "seed_copy",
-    (ACCEPTED, True): "duplicate",
-    (ACCEPTED, False): "near_duplicate",
-}
-REASONS = (*QUALITY_REASONS, "unsupported", "low_reward", "not_best", *dict.fromkeys(COPY_REASONS.values()))
+GOOD_VOTES = pl.col("votes").list.eval(pl.element().struct.field("good") == True).list.sum()  # noqa: E712
+BAD_VOTES = pl.col("votes").list.eval(pl.element().struct.field("good") == False).list.sum()  # noqa: E712
+VOTED = pl.col("votes").list.len().fill_null(0) > 0
+RATED = pl.col("reward").is_not_null() | pl.col("attributes").is_not_null()
+
+REASONS = (
+    "judge_refused",
+    "parse_fault",
+    "unjudged",
+    "outvoted",
+    "undecidable",
+    "wrong_answer",
+    "unscored",
+    "unsupported",
+    "low_attribute",
+    "low_goodness",
+    "not_best",
+    "not_top",
+    *COPY_REASONS,
+)
 """In the order in which they are looked for.
 
-judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. undecidable: the leaf has a
-verifier, and it cannot tell; nothing reaches training unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward
-model reads. unsupported: says what its context does not, below `reward.min_support`. low_reward: below `reward.min_reward`.
-not_best: another response to the same instruction of the same unit is better.
-holdout_overlap, seed_copy: the same or nearly the same as an example made by people, held out or shown to the teacher.
-duplicate, near_duplicate: as a candidate that was accepted before it.
+judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. unjudged: no judge's answer parsed.
+outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, and it cannot tell; nothing reaches training
+unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward model reads, or asked of nobody. unsupported: says what
+its context does not, below `min_support`. low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`.
+not_best: another response to the same instruction of the same unit is better. not_top: outside the leaf's `top_share`.
+Then the reasons of factory.reward.copies.
 """
 
 
@@ -46,23 +51,22 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     Copies are looked for only among what is good enough, and only what is accepted can push out a copy of itself: so a wrong or
     contaminated record never costs a right one. Records are taken by leaf, then in the order given; the first of its copies stays.
     A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of. Of several responses
-    to one instruction the best stands for all, of equals the first; of the others `matched_id` names it.
-    No model is asked: another threshold in `spec` gives other verdicts from the same scores.
+    to one instruction the best stands for all, of equals the first; of the others `matched_id` names it. Better is what the verifier calls
+    right, then what has the greater goodness. No model is asked: another policy in `spec` gives other verdicts from the same scores.
+    Raises FactoryError where attributes were rated and the policy of their leaf sets no bound on them, and what reads an evaluation set.
     """
-    quality = pl.coalesce(
-        *(pl.when(refused).then(pl.lit(reason)) for reason, refused in QUALITY_REASONS.items()),
-        pl.when(pl.col("context").is_not_null() & (pl.col("support").fill_null(0.0) < spec.min_support)).then(pl.lit("unsupported")),
-        pl.when(pl.col("verifier").is_null() & (pl.col("reward") < spec.min_reward)).then(pl.lit("low_reward")),
-    )
-    rows = scored.with_columns(quality.alias("reason")).with_row_index("row")
+    rows = _with_policies(scored.with_columns(goodness=_weigh(spec)), spec).with_row_index("row")
+    rows = rows.with_columns(_look_for_faults().alias("reason"))
     good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
     good, others = _choose_best(good)
-    copies = pl.DataFrame(
-        [*others, *_find_copies(good, take_examples(seeds), spec.near_duplicate)],
-        schema={"row": rows.schema["row"], "copy": pl.String, "matched_id": pl.String},
+    good, below = _choose_top(good)
+    kind = rows.schema["row"]
+    found = pl.DataFrame(
+        [*others, *below, *find_copies(good, take_examples(seeds), spec)],
+        schema={"row": kind, "copy": pl.String, "matched_id": pl.String, "matched_by": pl.String},
         orient="row",
     )
-    decided = rows.join(copies, on="row", how="left", maintain_order="left")
+    decided = rows.join(found, on="row", how="left", maintain_order="left")
     reason = pl.coalesce("reason", "copy", pl.lit(ACCEPTED))
     verdict = pl.when(reason == ACCEPTED).then(pl.lit(ACCEPTED)).otherwise(pl.lit("rejected"))
     return decided.with_columns(verdict=verdict, reason=reason).select(*VERDICT)
@@ -75,41 +79,110 @@ def explain_refusal(row: Mapping[str, Any]) -> str:
     if row["refusal"]:
         return f"refused: {row['refusal']}"
     if row["matched_id"]:
-        return f"matches {row['matched_id']}"
+        return f"matches {row['matched_id']}" + (f" ({row['matched_by']})" if row["matched_by"] else "")
+    if row["reason"] in {"unjudged", "outvoted"}:
+        return "; ".join(_explain_vote(vote) for vote in row["votes"])
     if row["verified"] is False:
         return f"verifier: {row['verifier_note'] or 'wrong'}"
+    if row["attributes"]:
+        values = ", ".join(f"{name} {value:.2f}" for name, value in row["attributes"].items())
+        return f"goodness {row['goodness']:.2f} ({values})"
     if row["reward"] is not None:
         return f"reward {row['reward']:.2f}"
     return str(row["verifier_note"] or "")
 
 
-def _choose_best(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
+def _explain_vote(vote: Mapping[str, Any]) -> str:
+    said = f"score {vote['score']:g}" if vote["score"] is not None else f"not parsed: {vote['note']}"
+    return f"{vote['judge']} by {vote['rubric']}: {said}"
+
+
+def _weigh(spec: RewardSpec) -> pl.Expr:
+    weighted = pl.sum_horizontal(pl.col("attributes").struct.field(name) * weight for name, weight in spec.weights.items())
+    return pl.coalesce(
+        pl.when(pl.col("attributes").is_not_null()).then(weighted),
+        pl.col("reward"),
+        pl.col("verified").cast(pl.Float64),
+        GOOD_VOTES / (GOOD_VOTES + BAD_VOTES),
+    )
+
+
+def _with_policies(scored: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
+    """The rows with the policy of their leaf in columns of its names, `policy_...`."""
+    policies = {leaf: spec.policy(leaf) for leaf in scored["leaf"].unique().sort()}
+    rated = scored.filter(pl.col("attributes").is_not_null())["leaf"].unique().sort()
+    if unbound := next((leaf for leaf in rated if not policies[leaf].bounds_attributes), None):
+        raise FactoryError(
+            f"leaf {unbound}: the reward model gives five attributes, and the line says not from which values on a record is good enough. "
+            "Set reward.min_goodness, reward.at_least, reward.at_most or reward.top_share."
+        )
+    bounds = {f"{side}_{name}": pl.Float64 for side in ("at_least", "at_most") for name in ATTRIBUTES}
+    schema = {"leaf": pl.String, "verifier": pl.String, "keep": pl.String, "top_share": pl.Float64, "min_support": pl.Float64}
+    schema |= {"min_goodness": pl.Float64} | bounds
+    columns = [
+        {
+            "leaf": leaf,
+            **policy.model_dump(include={"verifier", "keep", "top_share", "min_support", "min_goodness"}),
+            **{f"at_least_{name}": least for name, least in policy.at_least.items()},
+            **{f"at_most_{name}": most for name, most in policy.at_most.items()},
+        }
+        for leaf, policy in policies.items()
+    ]
+    frame = pl.DataFrame(columns, schema=schema).rename({name: f"policy_{name}" for name in schema if name != "leaf"})
+    return scored.join(frame, on="leaf", how="left", maintain_order="left")
+
+
+def _look_for_faults() -> pl.Expr:
+    """The first reason that lies in a row itself; null for one that is good enough."""
+    verifier, has_verifier = pl.col("policy_verifier"), pl.col("verifier").is_not_null()
+    decides = has_verifier & (verifier == "decides")
+    left_to_model = ~has_verifier | (verifier == "ignored") | ((verifier == "refutes") & pl.col("verified").is_null())
+    outside = [
+        (pl.col("attributes").struct.field(name) < pl.col(f"policy_at_least_{name}"))
+        | (pl.col("attributes").struct.field(name) > pl.col(f"policy_at_most_{name}"))
+        for name in ATTRIBUTES
+    ]
+    least = pl.coalesce("policy_min_goodness", pl.when(pl.col("reward").is_not_null()).then(0.0))
+    refused = {
+        "judge_refused": pl.col("refusal").is_not_null(),
+        "parse_fault": ~PARSED,
+        "unjudged": VOTED & (GOOD_VOTES + BAD_VOTES == 0),
+        "outvoted": VOTED & (GOOD_VOTES <= BAD_VOTES),
+        "undecidable": decides & pl.col("verified").is_null(),
+        "wrong_answer": has_verifier & (verifier != "ignored") & ~pl.col("verified"),
+        "unscored": left_to_model & ~RATED & (pl.col("reward_model").is_not_null() | ~VOTED),
+        "unsupported": pl.col("context").is_not_null() & (pl.col("support").fill_null(0.0) < pl.col("policy_min_support")),
+        "low_attribute": pl.any_horizontal(*(each.fill_null(False) for each in outside)),
+        "low_goodness": RATED & (pl.col("goodness") < least),
+    }
+    return pl.coalesce(*(pl.when(rule).then(pl.lit(reason)) for reason, rule in refused.items()))
+
+
+def _choose_best(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, str, None]]]:
     """The best response to each instruction, in the order of `good`; and row, reason and the best one's id of each other response.
 
     Responses to one instruction are those of one unit: two units that wrote the same instruction are duplicates.
     """
     unit = pl.coalesce(pl.concat_str("leaf", "instruction_id", pl.col("seed").cast(pl.String), separator="/"), "record_id")
-    ranked = good.with_columns(unit=unit).sort(pl.col("goodness").fill_null(0.0), descending=True, maintain_order=True)
+    ranked = good.with_columns(unit=unit).sort(*_worth(), descending=True, maintain_order=True)
     ranked = ranked.with_columns(best=pl.col("record_id").first().over("unit"))
-    is_best = pl.col("record_id") == pl.col("best")
-    others = ranked.filter(~is_best).sort("row").select("row", pl.lit("not_best"), "best")
-    return good.join(ranked.filter(is_best), on="row", how="semi", maintain_order="left"), list(others.iter_rows())
+    chosen = (pl.col("record_id") == pl.col("best")) | (pl.col("policy_keep") == "all")
+    others = (
+        ranked.filter(~chosen).sort("row").select("row", pl.lit("not_best").alias("reason"), "best", pl.lit(None, pl.String).alias("by"))
+    )
+    return good.join(ranked.filter(chosen), on="row", how="semi", maintain_order="left"), list(others.iter_rows())
 
 
-def _find_copies(good: pl.DataFrame, seeds: pl.DataFrame, threshold: float) -> Iterator[tuple[int, str, str]]:
-    """Row, reason and matched id of each row of `good` that is a copy; `good` is in the order in which records are taken."""
-    index = KeyIndex(threshold, origins=("holdout", "seed", ACCEPTED))
-    keys = _read_keys(seeds, "question")
-    for record_id, split, key, signature in zip(seeds["record_id"], seeds["split"], keys, sign_keys(keys), strict=True):
-        index.add(record_id, split, key, signature)
-    keys = _read_keys(good, "instruction")
-    for row, record_id, key, signature in zip(good["row"], good["record_id"], keys, sign_keys(keys), strict=True):
-        match = index.find(key, signature)
-        if match is None:
-            index.add(record_id, ACCEPTED, key, signature)
-        else:
-            yield row, COPY_REASONS[match.origin, match.exact], match.record_id
+def _choose_top(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, None, None]]]:
+    """The best `top_share` of each leaf, rounded up, in the order of `good`; and row and reason of the others. Of equals the first stay."""
+    ranked = good.sort(*_worth(), descending=True, maintain_order=True)
+    place = pl.int_range(pl.len()).over("leaf")
+    # Rounded first: 0.07 of 100 is 7, and not the 8 that floating point makes of it.
+    top = ranked.filter(place < (pl.col("policy_top_share") * pl.len().over("leaf")).round(9).ceil())
+    below = good.join(top, on="row", how="anti", maintain_order="left")
+    return good.join(top, on="row", how="semi", maintain_order="left"), [(row, "not_top", None, None) for row in below["row"]]
 
 
-def _read_keys(frame: pl.DataFrame, asked: str) -> list[Key]:
-    return [read_key(*row) for row in frame.select(asked, "context", "language").iter_rows()]
+def _worth() -> tuple[pl.Expr, pl.Expr]:
+    """What is better comes first, sorted downwards by these."""
+    return pl.col("verified").fill_null(False), pl.col("goodness").fill_null(float("-inf"))

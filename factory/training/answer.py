@@ -9,8 +9,8 @@ from typing import Literal
 
 from factory.generation.chat import Message, Request
 from factory.generation.local_teacher import LocalTeacher
-from factory.line import Sampling
-from factory.reward.model import user_text
+from factory.model_spec import Sampling
+from factory.reward.rating import user_text
 
 Origin = Literal["holdout", "fresh"]
 OnAnswers = Callable[[int, int], None]

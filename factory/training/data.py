@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.reward.model import user_text
+from factory.reward.rating import user_text
 
 LeftOut = Literal["empty_instruction", "empty_response", "control_token", "prompt_not_kept", "no_trained_tokens", "too_long"]
 """Why a record is not trained on. `control_token`: a text writes out a control token, which the model would read as the end of a turn.

@@ -87,7 +87,7 @@ def printed(empty_plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Ite
         leaves = sorted(leaf for script in SCRIPTS for leaf in write_leaves(plant, script))
         plant.write_line(
             generation={"teacher": {"model": "granite", "server": {"base_url": server.base_url}}, "candidates_per_leaf": 6},
-            reward={"min_reward": 0, "min_support": 0, "near_duplicate": 1},
+            reward={"min_goodness": -100, "min_support": 0, "near_duplicate": 1},
             validation={"waivers": [{"gate": gate, "by": BY, "reason": WHY} for gate in DEFAULT_GATES]},
         )
         plant.run()

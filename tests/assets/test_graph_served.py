@@ -91,7 +91,7 @@ def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_serve
     for leaf in (ADDITION, SORT):
         shutil.rmtree(fresh.qna(leaf).parent)
     lenient = {
-        "reward": {"min_reward": 0, "near_duplicate": 1},
+        "reward": {"min_goodness": -100, "near_duplicate": 1},
         "validation": {"waivers": [{"gate": gate, "by": "T. Ester", "reason": "a test"} for gate in DEFAULT_GATES]},
     }
     given_up: set[str] = set()

@@ -18,8 +18,9 @@ from factory.generation.flows import load_flow
 from factory.generation.generate import generate_candidates
 from factory.generation.ledger import Ledger
 from factory.generation.server_teacher import ServerTeacher
-from factory.line import GenerationSpec, ServerSpec
+from factory.line import GenerationSpec
 from factory.line_flows import FLOWS, list_bundled
+from factory.model_spec import ServerSpec
 from factory.records import CANDIDATE, digest
 
 LEAF = "compositional_skills/words/sort"

@@ -22,7 +22,7 @@ from factory.generation.chat import Completion, Message, ParkedError, Request
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.server_teacher import ServerTeacher
 from factory.generation.wire import Setback, read_retry_after
-from factory.line import Sampling, ServerSpec, TeacherSpec
+from factory.model_spec import Sampling, ServerSpec, TeacherSpec
 from resources.models import Models
 
 CANARY = "canary-key-5f1d0c"

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, Message, Request
 from factory.generation.local_teacher import LocalTeacher
-from factory.line import Sampling
+from factory.model_spec import Sampling
 
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=24)
 

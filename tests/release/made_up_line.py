@@ -36,7 +36,7 @@ LEAVES = {  # leaf: (language, verifier)
     "knowledge/nature/island_animals": ("en", None),
 }
 
-REASONS = ("parse_fault", "wrong_answer", "low_reward", "duplicate", "near_duplicate", "holdout_overlap")
+REASONS = ("parse_fault", "wrong_answer", "low_goodness", "duplicate", "near_duplicate", "holdout_overlap")
 WORDS = ["apple", "tree", "house", "river", "stone", "cloud", "paper", "light", "garden", "window", "bread", "salt", "moon", "road"]
 
 
@@ -132,16 +132,16 @@ def _verdict(leaf: str, place: int, shown: list[str], chunks: list[dict[str, obj
     instruction, response = _exchange(leaf, generator)
     ease = 0.35 + 0.6 * (sum(map(ord, leaf)) % 17) / 17
     draw = generator.random()
-    reason = "accepted" if draw < ease else generator.choice(REASONS if verifier is None else [r for r in REASONS if r != "low_reward"])
-    reason = "low_reward" if reason == "wrong_answer" and verifier is None else reason
+    reason = "accepted" if draw < ease else generator.choice(REASONS if verifier is None else [r for r in REASONS if r != "low_goodness"])
+    reason = "low_goodness" if reason == "wrong_answer" and verifier is None else reason
     chunk = chunks[place % len(chunks)] if chunks else None
     right = None if verifier is None or reason == "parse_fault" else reason != "wrong_answer"
     reward = (
         None
         if verifier or reason == "parse_fault"
-        else generator.uniform(0.02, 0.48)
-        if reason == "low_reward"
-        else generator.uniform(0.5, 1)
+        else generator.uniform(-2, -0.1)
+        if reason == "low_goodness"
+        else generator.uniform(0, 3)
     )
     row: dict[str, object] = {
         "leaf": leaf, "kind": kind, "language": language, "instruction": instruction, "context": chunk and chunk["text"],
@@ -162,6 +162,7 @@ def _verdict(leaf: str, place: int, shown: list[str], chunks: list[dict[str, obj
     ]
     return row | {
         "usage": usage, "verified": right, "verifier_note": "expected another result" if right is False else None, "reward": reward,
+        "attributes": None, "votes": [], "matched_by": None,
         "reward_model": MODELS["reward"] if reward is not None else None, "goodness": goodness,
         "verdict": "accepted" if reason == "accepted" else "rejected", "reason": reason,
         "matched_id": shown[0] if reason in ("duplicate", "near_duplicate", "holdout_overlap") else None,

@@ -227,7 +227,7 @@ def test_refused_examples_stand_under_their_reason_with_what_the_filter_said(mad
     told = {group.name: group.rows[0]["why"] for group in facts.refused}
     assert told["parse_fault"].startswith("not parsed: response")
     assert told["wrong_answer"] == "verifier: expected another result"
-    assert told["low_reward"].startswith("reward 0.")
+    assert told["low_goodness"].startswith("reward -")
     assert told["near_duplicate"].startswith("matches ")
 
 

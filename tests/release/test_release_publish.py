@@ -18,7 +18,7 @@ from conftest import publish
 from made_up_line import MODELS, MadeUpLine, gate, make_line
 
 from factory.faults import FactoryError
-from factory.line import ServerSpec, TeacherSpec
+from factory.model_spec import ServerSpec, TeacherSpec
 from factory.records import METRIC, VERDICT
 from factory.release.contents import arrange_contents
 from factory.release.manifest import find_releases, read_manifest, verify_release

@@ -26,7 +26,7 @@ def test_counts_what_came_through_each_filter() -> None:
         "seed_copy": 6,
         "holdout_overlap": 7,
     }
-    funnel = count_funnel(verdicts(b=counts | {"accepted": 8}, a={"low_reward": 1, "unscored": 1, "accepted": 1}, c={"accepted": 2}))
+    funnel = count_funnel(verdicts(b=counts | {"accepted": 8}, a={"low_goodness": 1, "unscored": 1, "accepted": 1}, c={"accepted": 2}))
     assert funnel.schema == pl.Schema(FUNNEL)
     assert funnel.rows() == [
         ("a", 3, 3, 3, 1, 1, 1, "unscored"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,38 @@ import pytest
 from reward_rows import POSITIONS
 
 from factory.faults import FactoryError
+from factory.generation.chat import Message
 from factory.generation.flows import load_flow, render_prompt
 from factory.pico.models import model_revision
 from factory.problems import WRITERS
-from factory.reward.model import Pair, RewardModel, user_text
+from factory.reward.local_model import LocalRewardModel
+from factory.reward.rating import Dialogue, Rating, user_text
+from factory.reward_spec import ATTRIBUTES
+
+
+def ask(user: str, response: str) -> Dialogue:
+    return (Message("user", user), Message("assistant", response))
+
+
+def rewards(model: LocalRewardModel, dialogues: Sequence[Dialogue]) -> list[float]:
+    ratings = model.rate(dialogues)
+    assert all(rating and rating.reward is not None and rating.attributes is None for rating in ratings)
+    return [rating.reward for rating in ratings if rating and rating.reward is not None]
 
 
 @pytest.fixture(scope="module")
-def pairs() -> list[Pair]:
+def pairs() -> list[Dialogue]:
     rng = random.Random(0)
     problems = [WRITERS[name](rng) for name in sorted(WRITERS) for _ in range(2)]
-    return [Pair(problem.instruction, problem.response) for problem in problems]
+    return [ask(problem.instruction, problem.response) for problem in problems]
 
 
 @pytest.fixture(scope="module")
-def model(reward_folder: Path) -> RewardModel:
-    return RewardModel(str(reward_folder), batch_size=8)
+def model(reward_folder: Path) -> LocalRewardModel:
+    return LocalRewardModel(str(reward_folder), batch_size=8)
 
 
-def test_score_is_the_sigmoid_of_the_only_logit_over_the_chat_template(model: RewardModel, reward_folder: Path, pairs: list[Pair]) -> None:
+def test_reward_is_the_only_logit_over_the_chat_template(model: LocalRewardModel, reward_folder: Path, pairs: list[Dialogue]) -> None:
     import torch
     from transformers import AutoTokenizer, LlamaForSequenceClassification
 
@@ -37,41 +50,66 @@ def test_score_is_the_sigmoid_of_the_only_logit_over_the_chat_template(model: Re
     tokenizer = AutoTokenizer.from_pretrained(reward_folder)
     expected = []
     for pair in pairs:
-        ids = tokenizer(f"<|user|>{pair.user}<|end|><|assistant|>{pair.response}<|end|>", return_tensors="pt").input_ids
+        ids = tokenizer(f"<|user|>{pair[0].content}<|end|><|assistant|>{pair[1].content}<|end|>", return_tensors="pt").input_ids
         with torch.inference_mode():
-            expected.append(1 / (1 + torch.exp(-reference(input_ids=ids).logits[0, 0])).item())
-    assert model.score(pairs) == pytest.approx(expected, abs=1e-5)
+            expected.append(reference(input_ids=ids).logits[0, 0].item())
+    assert rewards(model, pairs) == pytest.approx(expected, abs=1e-4)
     assert max(expected) - min(expected) > 0.1
 
 
-def test_score_depends_neither_on_order_nor_on_batch_size(model: RewardModel, reward_folder: Path, pairs: list[Pair]) -> None:
-    scores = model.score(pairs)
-    turned = model.score(pairs[::-1])[::-1]
-    alone = RewardModel(str(reward_folder), batch_size=1).score(pairs)
-    assert turned == pytest.approx(scores, abs=2e-6)
-    assert alone == pytest.approx(scores, abs=2e-6)
-    assert model.score(pairs) == scores
+def test_score_depends_neither_on_order_nor_on_batch_size(model: LocalRewardModel, reward_folder: Path, pairs: list[Dialogue]) -> None:
+    scores = rewards(model, pairs)
+    assert rewards(model, pairs[::-1])[::-1] == pytest.approx(scores, abs=2e-4)
+    assert rewards(LocalRewardModel(str(reward_folder), batch_size=1), pairs) == pytest.approx(scores, abs=2e-4)
+    assert rewards(model, pairs) == scores
 
 
-def test_what_does_not_fit_gets_no_score_and_disturbs_no_other(model: RewardModel, pairs: list[Pair]) -> None:
-    too_long = Pair("How do you do? " * POSITIONS, "Well.")
-    scores = model.score([pairs[0], too_long, pairs[1]])
-    assert scores[1] is None
-    assert [scores[0], scores[2]] == pytest.approx(model.score(pairs[:2]), abs=2e-6)
+def test_of_a_dialogue_every_turn_is_read(model: LocalRewardModel) -> None:
+    first, last = ask("Say hello.", "Hello."), ask("And goodbye?", "Goodbye.")
+    other = ask("Say hello.", "Never.")
+    assert rewards(model, [(*first, *last)]) != rewards(model, [(*other, *last)])
 
 
-def test_the_longest_pair_that_fits_is_scored(model: RewardModel) -> None:
+def test_five_labels_are_the_attributes_in_their_order_or_by_their_names(save_model: Callable[..., Path], pairs: list[Dialogue]) -> None:
+    from transformers import LlamaForSequenceClassification
+
+    plain = save_model(LlamaForSequenceClassification, num_labels=5)
+    (rating,) = LocalRewardModel(str(plain), 8).rate(pairs[:1])
+    assert rating and rating.reward is None and rating.attributes and tuple(rating.attributes) == ATTRIBUTES
+    turned = {place: f"reward-{name}" for place, name in enumerate(reversed(ATTRIBUTES))}
+    named = save_model(
+        LlamaForSequenceClassification, num_labels=5, id2label=turned, label2id={name: place for place, name in turned.items()}
+    )
+    (by_name,) = LocalRewardModel(str(named), 8).rate(pairs[:1])
+    assert by_name and by_name.attributes and [*by_name.attributes.values()] == [*rating.attributes.values()][::-1]
+
+
+def test_five_labels_of_other_names_are_refused(save_model: Callable[..., Path]) -> None:
+    from transformers import LlamaForSequenceClassification
+
+    stars = {place: f"{place + 1} stars" for place in range(5)}
+    with pytest.raises(FactoryError, match="the five attributes are helpfulness, correctness"):
+        LocalRewardModel(str(save_model(LlamaForSequenceClassification, num_labels=5, id2label=stars)), batch_size=8)
+
+
+def test_what_does_not_fit_gets_no_score_and_disturbs_no_other(model: LocalRewardModel, pairs: list[Dialogue]) -> None:
+    first, too_long, last = model.rate([pairs[0], ask("How do you do? " * POSITIONS, "Well."), pairs[1]])
+    assert too_long is None and first and last
+    assert [first.reward, last.reward] == pytest.approx(rewards(model, pairs[:2]), abs=2e-4)
+
+
+def test_the_longest_pair_that_fits_is_scored(model: LocalRewardModel) -> None:
     # Digits are single tokens, and four tokens are the template's own.
-    assert model.score([Pair("1" * (POSITIONS - 5), "2")])[0] is not None
-    assert model.score([Pair("1" * (POSITIONS - 4), "2")]) == [None]
+    assert isinstance(model.rate([ask("1" * (POSITIONS - 5), "2")])[0], Rating)
+    assert model.rate([ask("1" * (POSITIONS - 4), "2")]) == [None]
 
 
-def test_nothing_to_score(model: RewardModel) -> None:
-    assert model.score([]) == []
+def test_nothing_to_score(model: LocalRewardModel) -> None:
+    assert model.rate([]) == []
 
 
-def test_names_itself_as_other_models_of_the_line_do(model: RewardModel, reward_folder: Path) -> None:
-    assert (model.name, model.revision) == (str(reward_folder), model_revision(str(reward_folder)))
+def test_names_itself_as_other_models_of_the_line_do(model: LocalRewardModel, reward_folder: Path) -> None:
+    assert model.identity == f"{reward_folder}@{model_revision(str(reward_folder))}"
 
 
 def test_reads_context_and_instruction_as_the_grounded_flow_sends_them() -> None:
@@ -83,18 +121,18 @@ def test_reads_context_and_instruction_as_the_grounded_flow_sends_them() -> None
 def test_two_labels_are_refused(save_model: Callable[..., Path]) -> None:
     from transformers import LlamaForSequenceClassification
 
-    with pytest.raises(FactoryError, match="has 2 labels; a reward model has one"):
-        RewardModel(str(save_model(LlamaForSequenceClassification, num_labels=2)), batch_size=8)
+    with pytest.raises(FactoryError, match="has 2 labels; a reward model has one, its score, or five: helpfulness"):
+        LocalRewardModel(str(save_model(LlamaForSequenceClassification, num_labels=2)), batch_size=8)
 
 
 def test_a_language_model_is_refused(save_model: Callable[..., Path]) -> None:
     from transformers import LlamaForCausalLM
 
     with pytest.raises(FactoryError, match=r"no trained weights for score\.weight"):
-        RewardModel(str(save_model(LlamaForCausalLM, num_labels=1)), batch_size=8)
+        LocalRewardModel(str(save_model(LlamaForCausalLM, num_labels=1)), batch_size=8)
 
 
-def test_weights_that_are_no_numbers_are_refused(reward_folder: Path, tmp_path: Path, pairs: list[Pair]) -> None:
+def test_weights_that_are_no_numbers_are_refused(reward_folder: Path, tmp_path: Path, pairs: list[Dialogue]) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = shutil.copytree(reward_folder, tmp_path / "model")
@@ -102,7 +140,7 @@ def test_weights_that_are_no_numbers_are_refused(reward_folder: Path, tmp_path: 
     weights["score.weight"].fill_(float("nan"))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(FactoryError, match="scores that are no numbers"):
-        RewardModel(str(folder), batch_size=8).score(pairs)
+        LocalRewardModel(str(folder), batch_size=8).rate(pairs)
 
 
 def drop_weights(folder: Path) -> None:
@@ -151,7 +189,7 @@ def test_a_model_that_cannot_be_opened_is_one_paragraph(damage: Callable[[Path],
     folder = shutil.copytree(reward_folder, tmp_path / "model")
     damage(folder)
     with pytest.raises(FactoryError, match=r"reward model .* cannot be opened: .* in `reward\.model`") as caught:
-        RewardModel(str(folder), batch_size=8)
+        LocalRewardModel(str(folder), batch_size=8)
     assert "\n" not in str(caught.value)
 
 
@@ -159,9 +197,9 @@ def test_a_tokenizer_without_chat_template_is_refused(reward_folder: Path, tmp_p
     folder = shutil.copytree(reward_folder, tmp_path / "model")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(FactoryError, match="has no chat template"):
-        RewardModel(str(folder), batch_size=8)
+        LocalRewardModel(str(folder), batch_size=8)
 
 
-def test_nothing_is_printed(reward_folder: Path, pairs: list[Pair], capfd: pytest.CaptureFixture[str]) -> None:
-    RewardModel(str(reward_folder), batch_size=8).score([*pairs, Pair("1" * 3 * POSITIONS, "2")])
+def test_nothing_is_printed(reward_folder: Path, pairs: list[Dialogue], capfd: pytest.CaptureFixture[str]) -> None:
+    LocalRewardModel(str(reward_folder), batch_size=8).rate([*pairs, ask("1" * 3 * POSITIONS, "2")])
     assert capfd.readouterr() == ("", "")

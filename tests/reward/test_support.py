@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reward_rows import candidates, judged, scored, seeds
 
-from factory.line import RewardSpec
+from factory.reward.rating import Rating
 from factory.reward.score import score_candidates
 from factory.reward.support import measure_support
 from factory.reward.verdict import decide_verdicts
+from factory.reward_spec import RewardSpec
 
 KIWI = "The kiwi lives in the forests of New Zealand. It eats worms."
 
@@ -38,20 +39,20 @@ def test_an_answer_that_its_text_does_not_hold_is_refused_before_the_reward_is_l
     rows = scored(
         judged(0.9, context=KIWI, support=0.4, instruction="Where does it live?"),
         judged(0.9, context=KIWI, support=0.9, instruction="What does it eat?"),
-        judged(0.1, context=KIWI, support=0.9, instruction="When does it sleep?"),
+        judged(-0.1, context=KIWI, support=0.9, instruction="When does it sleep?"),
         judged(0.9, context=KIWI, support=None, instruction="Who sees it?"),
         judged(0.9, instruction="Write a note."),
     )
     reasons = decide_verdicts(rows, seeds(), RewardSpec(min_support=0.8))["reason"].to_list()
-    assert reasons == ["unsupported", "accepted", "low_reward", "unsupported", "accepted"]
+    assert reasons == ["unsupported", "accepted", "low_goodness", "unsupported", "accepted"]
 
 
 def test_only_records_with_a_context_are_measured():
     class HalfSure:
-        name, revision = "half", "0"
+        identity = "half@0"
 
-        def score(self, pairs):
-            return [0.5] * len(pairs)
+        def rate(self, dialogues):
+            return [Rating(0.5)] * len(dialogues)
 
     rows = candidates({"context": KIWI, "response": "It eats worms."}, {"response": "It eats worms."})
-    assert score_candidates(rows, HalfSure)["support"].to_list() == [1.0, None]
+    assert score_candidates(rows, RewardSpec(), HalfSure)["support"].to_list() == [1.0, None]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_rows import judged, scored, seeds
 
-from factory.line import RewardSpec
 from factory.records import SCORED, SEED, VERDICT, empty
 from factory.reward.verdict import REASONS, decide_verdicts
+from factory.reward_spec import RewardSpec
 
 SPEC = RewardSpec()
 LONG = "Write a short letter to your neighbour Rina and thank her warmly for the blue scarf that she gave you yesterday"
@@ -36,9 +36,9 @@ def reasons(frame: pl.DataFrame, people: pl.DataFrame | None = None, spec: Rewar
         ({"verified": False}, "wrong_answer"),
         ({"verified": False, "parse_fault": "response: empty"}, "parse_fault"),
         (judged(None), "unscored"),
-        (judged(0.49), "low_reward"),
-        (judged(0.5), "accepted"),
-        ({"reward": 0.1}, "accepted"),
+        (judged(-0.01), "low_goodness"),
+        (judged(0.0), "accepted"),
+        ({"reward": -0.1}, "low_goodness"),
     ],
 )
 def test_quality(row: dict[str, Any], reason: str) -> None:
@@ -47,7 +47,11 @@ def test_quality(row: dict[str, Any], reason: str) -> None:
 
 def test_threshold_moves_verdicts() -> None:
     row = scored(judged(0.4))
-    assert [reasons(row, spec=RewardSpec(min_reward=least))[0][0] for least in (0.3, 0.4, 0.41)] == ["accepted", "accepted", "low_reward"]
+    assert [reasons(row, spec=RewardSpec(min_goodness=least))[0][0] for least in (0.3, 0.4, 0.41)] == [
+        "accepted",
+        "accepted",
+        "low_goodness",
+    ]
 
 
 def test_first_of_copies_stays_and_is_named() -> None:
@@ -56,8 +60,8 @@ def test_first_of_copies_stays_and_is_named() -> None:
 
 
 def test_wrong_copy_does_not_push_out_a_right_one() -> None:
-    rows = scored({"verified": False}, {}, judged(0.1), {})
-    assert reasons(rows) == [("wrong_answer", None), ("accepted", None), ("low_reward", None), ("duplicate", "c1")]
+    rows = scored({"verified": False}, {}, judged(-0.1), {})
+    assert reasons(rows) == [("wrong_answer", None), ("accepted", None), ("low_goodness", None), ("duplicate", "c1")]
 
 
 def test_copies_are_looked_for_across_leaves_and_leaves_come_by_name() -> None:
@@ -126,7 +130,7 @@ rows_of_any_kind = st.lists(
             "response": st.sampled_from([None, "Hi."]),
             "verifier": st.sampled_from([None, "arithmetic"]),
             "verified": st.sampled_from([None, True, False]),
-            "reward": st.sampled_from([None, 0.2, 0.8]),
+            "reward": st.sampled_from([None, -0.2, 0.8]),
         }
     ),
     max_size=12,
@@ -142,6 +146,7 @@ def test_each_row_gets_one_verdict_and_accepted_ones_are_good_and_different(rows
     assert {reason for reason, _ in found} <= {"accepted", *REASONS}
     accepted = [row for row, (reason, _) in zip(rows, found, strict=True) if reason == "accepted"]
     assert all(row["verified"] if row["verifier"] else row["reward"] == 0.8 for row in accepted)
+    assert all(row["reward"] is None or row["reward"] >= 0 for row in accepted)
     tasks = [row["instruction"].casefold().rstrip(".") for row in accepted]
     assert len(set(tasks)) == len(tasks)
     assert "what is 4 + 4?" not in tasks
@@ -169,10 +174,10 @@ def test_what_a_flow_refused_is_no_parse_fault() -> None:
 
 def test_of_several_responses_to_an_instruction_the_best_stands_and_the_others_name_it() -> None:
     one = {"instruction_id": "i", "seed": 1}
-    rows = scored(*(judged(reward, goodness=reward, **one) for reward in (0.7, 0.9, 0.9, 0.2)))
-    assert reasons(rows) == [("not_best", "c1"), ("accepted", None), ("not_best", "c1"), ("low_reward", None)]
+    rows = scored(*(judged(reward, **one) for reward in (0.7, 0.9, 0.9, -0.2)))
+    assert reasons(rows) == [("not_best", "c1"), ("accepted", None), ("not_best", "c1"), ("low_goodness", None)]
 
 
 def test_two_units_that_wrote_the_same_instruction_are_duplicates() -> None:
-    rows = scored({"instruction_id": "i", "seed": 1, "goodness": 0.5}, {"instruction_id": "i", "seed": 2, "goodness": 1.0})
+    rows = scored({"instruction_id": "i", "seed": 1}, {"instruction_id": "i", "seed": 2})
     assert reasons(rows) == [("accepted", None), ("duplicate", "c0")]

@@ -1,39 +1,29 @@
-"""The reward model: a sequence classifier with one score, whose sigmoid is the probability that a response is good."""
+"""A reward model in this process: a sequence classifier of Hugging Face with one score, or with the five attributes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from factory.faults import FactoryError
 from factory.pico.models import model_revision, resolve_model
+from factory.reward.rating import Dialogue, Rating
+from factory.reward_spec import ATTRIBUTES
 
-PROBABILITY_DIGITS = 6
+DIGITS = 4
 """Scores are rounded to what float32 holds whatever the batch: so a score does not depend on which rows were scored beside it."""
 
 
-@dataclass(frozen=True)
-class Pair:
-    """What is scored: what the user said (with the context, if any) and what the assistant answered."""
-
-    user: str
-    response: str
-
-
-def user_text(instruction: str, context: str | None) -> str:
-    """The user's turn: the context, a blank line and the instruction; or the instruction alone."""
-    return instruction if context is None else f"{context}\n\n{instruction}"
-
-
-class RewardModel:
+class LocalRewardModel:
     """A Hugging Face sequence classifier, in float32, on the GPU where there is one.
 
-    `model` is a bundled pico model, a folder or a hub id; `revision` belongs to a hub id. Weights are read from safetensors only, and code
-    that a model brings along is never run. Raises FactoryError where the model cannot be opened, has no chat template, has not exactly
-    one label, or its scoring head holds no trained weights.
+    With one label its score is the logit, as of a Bradley-Terry model: the sigmoid of the difference of two is the probability that the
+    first is preferred. With five labels they are the attributes by regression, in the order of ATTRIBUTES, or by name where its
+    config names them (HelpSteer2, arXiv 2406.08673). `model` is a bundled pico model, a folder or a hub id; `revision` belongs to a hub id.
+    Weights are read from safetensors only, and code that a model brings along is never run. Raises FactoryError where the model cannot be
+    opened, has no chat template, has other labels, or its scoring head holds no trained weights.
     """
 
     def __init__(self, model: str, batch_size: int, revision: str | None = None) -> None:
@@ -44,46 +34,58 @@ class RewardModel:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer, self._model = _open(model, revision)
         self._model.to(self._device).eval()
+        self._labels = _read_labels(model, self._model.config)
         self._limit = min(_positions(self._model.config), self._tokenizer.model_max_length)
         self.revision = model_revision(model, revision)
 
-    def score(self, pairs: Sequence[Pair]) -> list[float | None]:
-        """For each pair the probability, 0 to 1, that the response is good; None for a pair that is longer than the model reads.
+    @property
+    def identity(self) -> str:
+        """`<name>@<revision>`."""
+        return f"{self.name}@{self.revision}"
+
+    def rate(self, dialogues: Sequence[Dialogue]) -> list[Rating | None]:
+        """The rating of each dialogue; None for one that is longer than the model reads.
 
         Raises FactoryError where the model gives something that is no number.
         """
-        tokens = self._tokenize(pairs)
+        tokens = self._tokenize(dialogues)
         fitting = [index for index, ids in enumerate(tokens) if len(ids) <= self._limit]
         fitting.sort(key=lambda index: (len(tokens[index]), index))
-        scores: list[float | None] = [None] * len(pairs)
+        ratings: list[Rating | None] = [None] * len(dialogues)
         for start in range(0, len(fitting), self.batch_size):
             batch = fitting[start : start + self.batch_size]
-            for index, score in zip(batch, self._score_batch([tokens[index] for index in batch]), strict=True):
-                scores[index] = score
-        return scores
+            for index, logits in zip(batch, self._score_batch([tokens[index] for index in batch]), strict=True):
+                ratings[index] = self._read_logits(logits)
+        return ratings
 
-    def _tokenize(self, pairs: Sequence[Pair]) -> list[list[int]]:
-        if not pairs:
+    def _tokenize(self, dialogues: Sequence[Dialogue]) -> list[list[int]]:
+        if not dialogues:
             return []
-        dialogues = [[{"role": "user", "content": pair.user}, {"role": "assistant", "content": pair.response}] for pair in pairs]
-        texts = self._tokenizer.apply_chat_template(dialogues, tokenize=False)
+        chats = [[{"role": message.role, "content": message.content} for message in dialogue] for dialogue in dialogues]
+        texts = self._tokenizer.apply_chat_template(chats, tokenize=False)
         ids: list[list[int]] = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
-    def _score_batch(self, rows: list[list[int]]) -> list[float]:
+    def _score_batch(self, rows: list[list[int]]) -> list[list[float]]:
         import torch
 
         # Padding on the right leaves the positions of every token as they are without padding.
         batch = self._tokenizer.pad({"input_ids": rows}, padding_side="right", return_tensors="pt").to(self._device)
         with torch.inference_mode():
-            logits = self._model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        scores: list[float] = torch.sigmoid(logits.float().squeeze(-1)).tolist()
-        if not all(math.isfinite(score) for score in scores):
+            output = self._model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+        logits: list[list[float]] = output.logits.float().tolist()
+        if not all(math.isfinite(score) for scores in logits for score in scores):
             raise FactoryError(
                 f"reward model {self.name!r} gives scores that are no numbers: its weights are damaged, or hold values beyond float32. "
                 "Use another model in `reward.model`."
             )
-        return [round(score, PROBABILITY_DIGITS) for score in scores]
+        return logits
+
+    def _read_logits(self, logits: list[float]) -> Rating:
+        scores = [round(score, DIGITS) for score in logits]
+        if len(scores) == 1:
+            return Rating(reward=scores[0])
+        return Rating(attributes={name: scores[place] for name, place in zip(ATTRIBUTES, self._labels, strict=True)})
 
 
 def _open(name: str, revision: str | None) -> tuple[Any, Any]:
@@ -137,11 +139,26 @@ def _quiet() -> Iterator[None]:
 
 
 def _check_head(name: str, labels: int) -> None:
-    if labels != 1:
+    if labels not in {1, len(ATTRIBUTES)}:
         raise FactoryError(
-            f"reward model {name!r} has {labels} labels; a reward model has one, whose sigmoid is the probability that a response is good. "
+            f"reward model {name!r} has {labels} labels; a reward model has one, its score, or five: {', '.join(ATTRIBUTES)}. "
             "Give another model in `reward.model`."
         )
+
+
+def _read_labels(name: str, config: Any) -> list[int]:
+    """Where the model gives each attribute; of a model with one score, nothing. Names that transformers made up say nothing."""
+    if config.num_labels == 1:
+        return []
+    named = {str(label).rsplit("-", 1)[-1].lower(): place for place, label in config.id2label.items()}
+    if set(named) == {f"label_{place}" for place in range(len(ATTRIBUTES))}:
+        return [*range(len(ATTRIBUTES))]
+    if set(named) != set(ATTRIBUTES):
+        raise FactoryError(
+            f"reward model {name!r} has the labels {', '.join(sorted(named))}; the five attributes are {', '.join(ATTRIBUTES)}. "
+            "Name them so in id2label of its config.json, or give another model in `reward.model`."
+        )
+    return [named[attribute] for attribute in ATTRIBUTES]
 
 
 def _agree_on_padding(tokenizer: Any, config: Any) -> None:

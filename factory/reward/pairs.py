@@ -1,0 +1,87 @@
+"""Preference pairs: of several responses to one instruction an accepted one, and one that is worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from factory.records import PREFERENCE, record_id
+from factory.reward.rating import read_dialogue
+from factory.reward.score import KEPT
+from factory.reward.verdict import ACCEPTED
+from factory.reward_spec import PairsSpec
+
+Row = dict[str, Any]
+MET = KEPT & ~pl.col("reason").is_in(["holdout_overlap", "seed_copy", "contaminated"])
+"""What may be a rejected response: it parsed, and its instruction is no copy of what is kept for evaluation."""
+
+
+def make_pairs(verdicts: pl.DataFrame, spec: PairsSpec) -> pl.DataFrame:
+    """PREFERENCE rows from the VERDICT rows of a whole line, by leaf, then in the order of the chosen.
+
+    Chosen is what was accepted, so a pair holds nothing that did not pass every filter but its rejected response. Of each rejected response
+    the first of `spec.by` that can tell says why it is worse: the verifier calls it wrong and the chosen right; more judges call it bad
+    than good, and of the chosen more good than bad; its goodness is less by `min_margin` at least. Of one instruction the pairs with the
+    widest margins are taken, of equals the first.
+    """
+    unit = pl.concat_str("leaf", "instruction_id", pl.col("seed").cast(pl.String), separator="/")
+    several = verdicts.filter(MET).with_columns(unit=unit).filter(pl.len().over("unit") > 1, pl.col("unit").is_not_null())
+    found: list[Row] = []
+    for (_,), group in several.sort("leaf", maintain_order=True).group_by("unit", maintain_order=True):
+        pairs = [*_compare(group.to_dicts(), spec)]
+        pairs.sort(key=lambda pair: -(pair["margin"] if pair["margin"] is not None else float("inf")))
+        found += pairs[: spec.per_instruction]
+    return pl.DataFrame(found, schema=PREFERENCE)
+
+
+def _compare(rows: Sequence[Row], spec: PairsSpec) -> Iterator[Row]:
+    for chosen in (row for row in rows if row["reason"] == ACCEPTED):
+        for rejected in rows:
+            if rejected["response"] != chosen["response"] and (by := _tell(chosen, rejected, spec)):
+                yield _write_pair(chosen, rejected, by)
+
+
+def _tell(chosen: Row, rejected: Row, spec: PairsSpec) -> str | None:
+    """What tells the two apart; null where nothing does."""
+    margin = _margin(chosen, rejected)
+    worse = {
+        "verifier": chosen["verified"] is True and rejected["verified"] is False,
+        "judges": _count_votes(chosen) > 0 > _count_votes(rejected),
+        "goodness": margin is not None and margin > 0 and margin >= spec.min_margin,
+    }
+    return next((by for by in spec.by if worse[by]), None)
+
+
+def _margin(chosen: Row, rejected: Row) -> float | None:
+    return None if chosen["goodness"] is None or rejected["goodness"] is None else chosen["goodness"] - rejected["goodness"]
+
+
+def _count_votes(row: Row) -> int:
+    """Good votes less bad ones."""
+    return sum(1 if vote["good"] else -1 for vote in row["votes"] or [] if vote["good"] is not None)
+
+
+def _write_pair(chosen: Row, rejected: Row, by: str) -> Row:
+    *prompt, last = ({"role": message.role, "content": message.content} for message in read_dialogue(chosen))
+    pair = {
+        "leaf": chosen["leaf"],
+        "language": chosen["language"],
+        "prompt": prompt,
+        "chosen": [last],
+        "rejected": [{"role": "assistant", "content": rejected["response"]}],
+        "by": by,
+        "chosen_id": chosen["record_id"],
+        "rejected_id": rejected["record_id"],
+    }
+    return {
+        "record_id": record_id("preference", pair),
+        **pair,
+        "margin": _margin(chosen, rejected),
+        "chosen_goodness": chosen["goodness"],
+        "rejected_goodness": rejected["goodness"],
+        "rejected_reason": rejected["reason"],
+        "licence": chosen["licence"],
+        "depth": max(chosen["depth"], rejected["depth"]),
+    }

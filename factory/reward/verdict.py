@@ -103,7 +103,7 @@ def _weigh(spec: RewardSpec) -> pl.Expr:
         pl.when(pl.col("attributes").is_not_null()).then(weighted),
         pl.col("reward"),
         pl.col("verified").cast(pl.Float64),
-        GOOD_VOTES / (GOOD_VOTES + BAD_VOTES),
+        pl.when(GOOD_VOTES + BAD_VOTES > 0).then(GOOD_VOTES / (GOOD_VOTES + BAD_VOTES)),
     )
 
 

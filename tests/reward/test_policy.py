@@ -148,6 +148,8 @@ def test_a_majority_of_the_votes_that_parsed_decides(scores: tuple[float | None,
 def test_goodness_of_what_judges_alone_read_is_the_share_of_good_votes() -> None:
     verdicts = decide_verdicts(scored(judged(None, votes=vote(3, 1, None, 2))), empty(SEED), RewardSpec(model=None))
     assert verdicts["goodness"].to_list() == [pytest.approx(2 / 3)]
+    unread = scored(judged(None, votes=vote(None)), judged(None, response=None, parse_fault="response: empty"))
+    assert decide_verdicts(unread, empty(SEED), RewardSpec(model=None))["goodness"].to_list() == [None, None]
 
 
 def test_a_refusal_says_what_was_scored() -> None:

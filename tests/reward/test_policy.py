@@ -127,6 +127,7 @@ def test_right_is_better_than_any_goodness() -> None:
     one = {"instruction_id": "i", "seed": 1, "verifier": "word_count"}
     rows = scored({"verified": None, "reward": 9.0} | one, {"verified": True, "reward": 0.1} | one)
     assert decide(rows, scope="all", verifier="refutes") == ["not_best", "accepted"]
+    assert decide(rows, scope="all", verifier="ignored") == ["accepted", "not_best"]
 
 
 @pytest.mark.parametrize(

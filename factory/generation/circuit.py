@@ -81,10 +81,13 @@ class Circuit:
 
     def parked(self) -> ParkedError:
         """What to raise while the circuit is open."""
-        left = max(0.0, (self._retry_at or 0.0) - time.monotonic())
+        now = time.monotonic()
+        retry_at = now if self._retry_at is None else self._retry_at
+        left = max(0.0, retry_at - now)
         return ParkedError(
             f"server {self.server} is left alone for now: it answered nobody, and said last: {self._reason}. It is tried again in "
-            f"{left:.0f} s. See that it runs and serves the model; what it answered before is kept, and a later run goes on from there."
+            f"{left:.0f} s. See that it runs and serves the model; what it answered before is kept, and a later run goes on from there.",
+            retry_at,
         )
 
     async def sleep(self, seconds: float) -> None:

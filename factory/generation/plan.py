@@ -45,7 +45,10 @@ def describe_settings(flow: Flow, spec: GenerationSpec, teachers: Sequence[Teach
     return {
         "flow": flow.model_dump(),
         "spec": spec.model_dump(exclude=places),
-        "models": [[model.identity, section.model_dump(include={"depth", "price", "weight"})] for model, section in models],
+        "models": [
+            [model.identity, model.describe_counting(), section.model_dump(include={"depth", "price", "weight"})]
+            for model, section in models
+        ],
     }
 
 
@@ -142,7 +145,7 @@ def plan_drafts(material: Material, recipe: Recipe, candidates: int) -> Iterator
             **_show(unit),
             **{name: draw_value(["draw", name, seed, leaf, *unit.place], values) for name, values in flow.draws.items()},
         }
-        yield Draft(unit, slots, given, constraint, draw_teacher(recipe, unit.place, ()), unit.depth)
+        yield Draft(unit, slots, given, constraint, draw_teacher(recipe, unit.place, ()))
 
 
 def _show(unit: Unit) -> dict[str, Any]:

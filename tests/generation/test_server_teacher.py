@@ -20,8 +20,9 @@ from misbehaving_server import FAULTS, RETRY_AFTER_SECONDS, Asked, MisbehavingSe
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, Message, ParkedError, Request
 from factory.generation.local_teacher import LocalTeacher
+from factory.generation.replies import read_retry_after
 from factory.generation.server_teacher import ServerTeacher
-from factory.generation.wire import Setback, read_retry_after
+from factory.generation.wire import Setback
 from factory.line import Sampling, ServerSpec, TeacherSpec
 from resources.models import Models
 
@@ -364,6 +365,6 @@ def test_a_tokenizer_counts_exactly_and_refuses_beforehand(tiny_model: Path, tin
         messages = (Message("user", "apple tree"), Message("assistant", "sun"), Message("user", "a" * 100))
         assert teacher.count_tokens(messages) == tiny_teacher.count_tokens(messages)
         fits, over = "a" * (320 - 64 - 3), "a" * (320 - 64 - 2)
-        answers = put(teacher, ask(fits), ask(over))
-        assert answers[1] == Completion("", "overflow", 320 - 64 + 1, 0)
-        assert (answers[0].finish_reason, len(server.asked)) == ("stop", 1)
+        assert teacher.find_overflow(ask(fits)) is None
+        assert teacher.find_overflow(ask(over)) == Completion("", "overflow", 320 - 64 + 1, 0)
+        assert put(teacher, ask(fits))[0].finish_reason == "stop"

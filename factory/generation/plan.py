@@ -24,6 +24,12 @@ def list_teachers(spec: GenerationSpec) -> tuple[TeacherSpec, ...]:
     return (spec.teacher, *spec.teachers)
 
 
+def find_patience(spec: GenerationSpec) -> float:
+    """Seconds that the most patient server of a line is waited for; 0 where it has none."""
+    sections = (*list_teachers(spec), *([spec.judge] if spec.judge else []))
+    return max((section.server.patience_seconds for section in sections if section.server), default=0.0)
+
+
 def list_flows(spec: GenerationSpec) -> list[Flow]:
     """Every flow that a leaf of the line may be given. Raises what load_flow raises, so that a line's flows are looked over at once."""
     named = [*spec.flows.values(), *(getattr(spec, key) for key in FLOW_KEYS)]

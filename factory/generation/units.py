@@ -122,7 +122,7 @@ def draw_units(
     topics are taken in turn, each once before any is taken again, in a new order each time; the units of a topic, or, where there are
     none, of a context depend on it and not on the others.
     """
-    ends = [f",{json.dumps(row['record_id'])}]".encode() for row in examples]
+    ends = [f",{json.dumps(row['record_id'], ensure_ascii=False)}]".encode() for row in examples]
     topic_turns = _take_turns(topics, ["topic", seed, leaf], [str(row["record_id"]) for row in topics])
     context_turns = _take_turns(contexts, ["context", seed, leaf], [text.record_id for text in contexts])
     for index in range(units):

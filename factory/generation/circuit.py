@@ -25,7 +25,7 @@ class Circuit:
         self._reason = ""
         self._retry_at: float | None = None
         self._probe: asyncio.Future[None] | None = None
-        self._failures = 0
+        self.failures = 0  # tries that failed since the last answer
         self._failing_since = 0.0
         self._sleeping: set[asyncio.Future[None]] = set()
 
@@ -48,17 +48,17 @@ class Circuit:
 
     def note_answer(self) -> None:
         """The server answered: the circuit is closed."""
-        self._failures = 0
+        self.failures = 0
         self._retry_at = None
         self._pause = self._first_pause
 
     def note_failure(self, reason: str) -> None:
         """A try failed; many in a row open the circuit, and so does the one that tried the server out."""
         now = time.monotonic()
-        if self._failures == 0:
+        if self.failures == 0:
             self._failing_since = now
-        self._failures += 1
-        if self._retry_at is not None or (self._failures >= FAILURES and now - self._failing_since >= FAILING_SECONDS):
+        self.failures += 1
+        if self._retry_at is not None or (self.failures >= FAILURES and now - self._failing_since >= FAILING_SECONDS):
             self.open(reason)
 
     def open(self, reason: str, at_least: float = 0.0) -> None:

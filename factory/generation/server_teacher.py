@@ -110,7 +110,11 @@ class ServerTeacher:
                 self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
                 raise self._circuit.parked()
             if is_over or outcome.final or faults >= self.server.tries:
-                return self._give_up(request, outcome, attempt, answered_before)
+                # Where no other request has failed since the last answer, as at the end of a leaf, it is this one that is at fault.
+                is_own = self._answered > answered_before or (
+                    self._answered > 0 and (outcome.final or 0 < self._circuit.failures <= faults)
+                )
+                return self._give_up(request, outcome, attempt, is_own=is_own)
             await self._circuit.sleep(delay)
 
     async def close(self) -> None:
@@ -181,8 +185,8 @@ class ServerTeacher:
         base = doubled if setback.retry_after is None else max(setback.retry_after, FIRST_DELAY_SECONDS)
         return base * (1 + JITTER * random.Random(request.seed + attempt).random())
 
-    def _give_up(self, request: Request, setback: Setback, attempt: int, answered_before: int) -> Completion:
-        if self._answered > answered_before or (setback.final and self._answered):
+    def _give_up(self, request: Request, setback: Setback, attempt: int, *, is_own: bool) -> Completion:
+        if is_own:
             return Completion(f"{setback.reason} (tried {attempt} time{'' if attempt == 1 else 's'})", "failed", 0, 0)
         if setback.final:
             raise FactoryError(

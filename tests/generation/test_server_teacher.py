@@ -208,6 +208,15 @@ def test_a_request_is_given_up_where_the_server_answers_others() -> None:
     assert sum("poison" in str(asked.body) for asked in server.asked) == 2
 
 
+def test_the_last_request_is_given_up_and_parks_nobody_where_it_alone_fails() -> None:
+    with MisbehavingServer(in_order(None, "500", "500", "500", "500", "500", "500")) as server:
+        teacher = open_teacher(server, tries=2, in_flight=1)
+        assert put(teacher, ask())[0].finish_reason == "stop"
+        assert put(teacher, ask("b"))[0].finish_reason == "failed"
+        # With another that fails, it is the server.
+        assert isinstance(put_each(teacher, [ask("c")])[0], ParkedError)
+
+
 def test_a_dead_server_is_parked_and_tried_again_later() -> None:
     with MisbehavingServer(lambda asked: "500") as server:
         teacher = open_teacher(server, tries=2)

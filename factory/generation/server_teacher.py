@@ -124,7 +124,10 @@ class ServerTeacher:
     @cached_property
     def _tokenizer_revision(self) -> str | None:
         """Which tokenizer counts, wherever it lies; null where tokens are estimated."""
-        return self.server.tokenizer and f"{Path(self.server.tokenizer).name}@{model_revision(self.server.tokenizer, weights=False)}"
+        source = self.server.tokenizer
+        if source is None:
+            return None
+        return f"{Path(source).name if Path(source).is_dir() else source}@{model_revision(source, weights=False)}"
 
     async def _try(self, request: Request, begin: Callable[[], None] | None) -> Completion | Setback:
         """One try in a slot of the bound, the first where there is `begin`. Raises ParkedError where the circuit is open, or opens."""

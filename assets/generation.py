@@ -16,7 +16,7 @@ from factory.generation.cost import count_cost
 from factory.generation.generate import LeafWriter
 from factory.generation.ledger import Ledger
 from factory.generation.models import Teacher
-from factory.generation.plan import choose_flow, describe_settings, list_teachers, needs_line_pool
+from factory.generation.plan import choose_flow, describe_settings, find_patience, list_teachers, needs_line_pool
 from factory.generation.quota import count_most, is_reviewed, write_in_rounds
 from factory.generation.spending import Spending
 from factory.generation.units import select_material
@@ -85,7 +85,9 @@ def build_generation(line: Line) -> list[dg.AssetsDefinition]:
             with desk.open_ledger() as ledger:
                 context.log.info(f"{ledger.forget_failed()} requests that were given up are asked again")
         refresh = config.refresh or config.ask_failed_again
-        frame = make_leaves(context, keeper, desk.take_fingerprint, desk.write, _show_candidates, refresh=refresh)
+        frame = make_leaves(
+            context, keeper, desk.take_fingerprint, desk.write, _show_candidates, refresh=refresh, patience=find_patience(spec)
+        )
         context.log.info(f"newly asked in this run: {desk.spending.describe()}")
         return Outcome(check_results=check_frame(key, frame))
 

@@ -1,5 +1,6 @@
 """Runs an engine function for each leaf of a run: what is unchanged is reused, what is made is stored at once, a failure loses nothing."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,35 +26,64 @@ def make_leaves(
     page: Page,
     *,
     refresh: bool,
+    patience: float = 0.0,
 ) -> pl.DataFrame:
     """The frames of the run's leaves as one, each stored as soon as it is made, its page's metadata and facts on its own partition.
 
-    A leaf whose engine raises FactoryError does not stop the others; at the end the step fails and names every such leaf.
+    A leaf whose engine raises FactoryError does not stop the others; at the end the step fails and names every such leaf. A leaf whose
+    server was parked is tried again after the others, each time that the server may be asked again, for at most `patience` seconds.
     """
     leaves = sorted(context.partition_keys)
     asset = context.asset_key
     keeper.progress.start(asset.path[-1], len(leaves))
-    frames: list[pl.DataFrame] = []
+    frames: dict[str, pl.DataFrame] = {}
     pages: dict[str, dict[str, Any]] = {}
     failures: dict[str, FactoryError] = {}
-    for leaf in leaves:
+
+    def try_leaf(leaf: str) -> None:
         try:
             kept = _keep_leaf(keeper, asset, leaf, fingerprint, make, refresh=refresh)
         except FactoryError as error:
             failures[leaf] = error
-            continue
-        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
-            # A retry policy would take being told to stop for a failure, and start again.
-            raise dg.Failure(description=STOPPED, allow_retries=False) from stop
-        frames.append(kept.frame)
+            return
+        failures.pop(leaf, None)
+        frames[leaf] = kept.frame
         pages[leaf] = show_kept(kept) | dict(page(kept.frame)) | kept.facts
         if not kept.reused:
             context.log.info(f"{leaf}: {kept.frame.height} rows in {kept.seconds:.1f} s")
+
+    try:
+        for leaf in leaves:
+            try_leaf(leaf)
+        for leaf in _return_to_parked(failures, patience, context.log.info):
+            try_leaf(leaf)
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
+        # A retry policy would take being told to stop for a failure, and start again.
+        raise dg.Failure(description=STOPPED, allow_retries=False) from stop
     if failures:
         _fail(context, pages, failures)
     for leaf, metadata in pages.items():
         context.add_asset_metadata(metadata, partition_key=leaf)
-    return pl.concat(frames)
+    return pl.concat(frames[leaf] for leaf in leaves)
+
+
+def _return_to_parked(failures: Mapping[str, FactoryError], patience: float, tell: Callable[[str], None]) -> Iterator[str]:
+    """The leaves of `failures` that are parked, each when its server may be asked again, until none is or `patience` seconds are spent.
+
+    What is spent is the waiting and the tries that end parked again.
+    """
+    while parked := {leaf: error.retry_at for leaf, error in failures.items() if isinstance(error, ParkedError)}:
+        first = min(parked.values())
+        left = max(0.0, first - time.monotonic())
+        if left > patience:
+            return
+        tell(f"waiting {left:.0f} s for the server of {', '.join(sorted(parked))}")
+        time.sleep(left)
+        patience -= left
+        for leaf in sorted(leaf for leaf, retry_at in parked.items() if retry_at <= first):
+            began = time.monotonic()
+            yield leaf
+            patience -= time.monotonic() - began if leaf in failures else 0.0
 
 
 def _keep_leaf(

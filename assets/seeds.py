@@ -87,10 +87,11 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
     def seed_documents(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models) -> Outcome:
         survey = read_seeds(line)
         teacher, most = models.teacher(list_teachers(line.generation)[0]), line.seeds.chunk_tokens
+        counted_by = (teacher.identity, teacher.describe_counting())
         make_leaves(
             context,
             keeper,
-            lambda leaf: take_fingerprint(["seeds"], [leaf, _list_documents(_find_leaf(survey, leaf)), most, teacher.identity]),
+            lambda leaf: take_fingerprint(["seeds"], [leaf, _list_documents(_find_leaf(survey, leaf)), most, *counted_by]),
             lambda leaf: Made(collect_documents(_find_leaf(survey, leaf), most, partial(count_text, teacher))),
             lambda frame: {"sample": show_table(frame, ["document", "heading", "text"])},
             refresh=config.refresh,

@@ -15,6 +15,7 @@ from assets.champion import build_champion, digest_ids, find_champion, find_fold
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_curve, show_floats, show_kept, show_table
 from assets.release import read_records
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line, PhaseSpec
 from factory.pico.models import model_revision
 from factory.records import ANSWER, digest
@@ -172,16 +173,17 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
     return evaluation
 
 
-def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: Sequence[Problem]) -> dict[str, str]:
+def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: Sequence[Problem]) -> dict[str, str | LocalTeacher]:
     """Whom to evaluate, by role. A student that was judged on these problems before meets the same rival again.
 
-    The teacher is measured where it is a whole local model.
+    The teacher is measured where it is a model in this process.
     """
     tuned = student["revision"][0]
-    models = {"base": line.training.student, "tuned": student["model"][0]}
+    models: dict[str, str | LocalTeacher] = {"base": line.training.student, "tuned": student["model"][0]}
     teacher = line.generation.teacher
-    if teacher.server is None and teacher.adapter is None:
-        models["teacher"] = teacher.model
+    if teacher.server is None:
+        batch_size = line.training.evaluation.batch_size
+        models["teacher"] = LocalTeacher(teacher.model, teacher.revision, batch_size, teacher.adapter, teacher.quantisation)
     history = read_champions(keeper, line)
     judged = history.filter(student=tuned, problems=digest_ids(problem.problem_id for problem in problems))
     rival = judged["rival"][-1] if judged.height else find_champion(history)
@@ -189,14 +191,19 @@ def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: 
     return models | ({"champion": folder} if folder and rival != tuned else {})
 
 
-def _answer(line: Line, keeper: Keeper, name: str, model: str, problems: Sequence[Problem], *, refresh: bool) -> Kept:
+def _answer(line: Line, keeper: Keeper, name: str, model: str | LocalTeacher, problems: Sequence[Problem], *, refresh: bool) -> Kept:
     """The answers of one model, kept by its role as long as model and problems stay the same."""
     key = asset_key(line, "evaluation")
     spec = line.training.evaluation
     report = partial(keeper.progress.advance, "evaluation", name)
     fingerprint = take_fingerprint(
         ["training", "problems", "reward/verifiers", "generation/local_teacher"],
-        [model_revision(model), spec.max_new_tokens, spec.batch_size, digest([asdict(problem) for problem in problems])],
+        [
+            model.identity if isinstance(model, LocalTeacher) else model_revision(model),
+            spec.max_new_tokens,
+            spec.batch_size,
+            digest([asdict(problem) for problem in problems]),
+        ],
     )
     return keeper.keep(key, name, fingerprint, lambda: Made(evaluate_model(name, model, problems, spec, report)), refresh=refresh)
 

@@ -50,4 +50,11 @@ class Completion:
 
 
 class ParkedError(FactoryError):
-    """The circuit to a server is open: nothing more is asked of it for now. The text says which server, why, and when it is tried again."""
+    """The circuit to a server is open: nothing more is asked of it for now. The text says which server, why, and when it is tried again.
+
+    `retry_at` is that moment on the clock of time.monotonic.
+    """
+
+    def __init__(self, said: str, retry_at: float) -> None:
+        super().__init__(said)
+        self.retry_at = retry_at

@@ -25,7 +25,7 @@ class Circuit:
         self._reason = ""
         self._retry_at: float | None = None
         self._probe: asyncio.Future[None] | None = None
-        self._failures = 0
+        self.failures = 0  # tries that failed since the last answer
         self._failing_since = 0.0
         self._sleeping: set[asyncio.Future[None]] = set()
 
@@ -48,17 +48,17 @@ class Circuit:
 
     def note_answer(self) -> None:
         """The server answered: the circuit is closed."""
-        self._failures = 0
+        self.failures = 0
         self._retry_at = None
         self._pause = self._first_pause
 
     def note_failure(self, reason: str) -> None:
         """A try failed; many in a row open the circuit, and so does the one that tried the server out."""
         now = time.monotonic()
-        if self._failures == 0:
+        if self.failures == 0:
             self._failing_since = now
-        self._failures += 1
-        if self._retry_at is not None or (self._failures >= FAILURES and now - self._failing_since >= FAILING_SECONDS):
+        self.failures += 1
+        if self._retry_at is not None or (self.failures >= FAILURES and now - self._failing_since >= FAILING_SECONDS):
             self.open(reason)
 
     def open(self, reason: str, at_least: float = 0.0) -> None:
@@ -81,10 +81,13 @@ class Circuit:
 
     def parked(self) -> ParkedError:
         """What to raise while the circuit is open."""
-        left = max(0.0, (self._retry_at or 0.0) - time.monotonic())
+        now = time.monotonic()
+        retry_at = now if self._retry_at is None else self._retry_at
+        left = max(0.0, retry_at - now)
         return ParkedError(
             f"server {self.server} is left alone for now: it answered nobody, and said last: {self._reason}. It is tried again in "
-            f"{left:.0f} s. See that it runs and serves the model; what it answered before is kept, and a later run goes on from there."
+            f"{left:.0f} s. See that it runs and serves the model; what it answered before is kept, and a later run goes on from there.",
+            retry_at,
         )
 
     async def sleep(self, seconds: float) -> None:

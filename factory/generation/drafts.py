@@ -69,7 +69,8 @@ class Recipe:
 class Draft:
     """A candidate in the making, or, before the step that parts it, several: those of `slots`, numbers of candidates of the leaf.
 
-    After its first fault or refusal nothing more is asked for it. `path` tells it from the other drafts of its unit.
+    After its first fault or refusal nothing more is asked for it. `path` tells it from the other drafts of its unit. `depth` is that of the
+    teachers that were asked; `examples_shown` the most examples of a prompt that was asked, null before there is one that shows any.
     """
 
     unit: Unit
@@ -77,7 +78,8 @@ class Draft:
     variables: dict[str, Any]
     constraint: Constraint | None
     teacher: int
-    depth: int
+    depth: int = 0
+    examples_shown: int | None = None
     path: tuple[int, ...] = ()
     step: int = 0
     parted: bool = False
@@ -116,7 +118,8 @@ class Draft:
 
 def write_rows(draft: Draft, recipe: Recipe) -> Iterator[tuple[int, dict[str, Any]]]:
     """The finished draft as CANDIDATE rows with their slots: one, or, where it ended before it parted, one for each of its slots."""
-    unit, variables = draft.unit, draft.variables
+    unit = draft.unit if draft.examples_shown is None else draft.unit.limit(draft.examples_shown)
+    variables = draft.variables
     messages = [{"role": message.role, "content": message.content} for message in draft.conversation]
     answered = draft.step > recipe.response_place
     instruction = variables.get("instruction") or next((message["content"] for message in messages), None)
@@ -149,7 +152,7 @@ def write_rows(draft: Draft, recipe: Recipe) -> Iterator[tuple[int, dict[str, An
                 **content,
                 "instruction_id": instruction and digest(["instruction", recipe.leaf, instruction, content["context"]]),
                 "licence": unit.licence or recipe.licence,
-                "depth": draft.depth + 1,
+                "depth": max(unit.depth, draft.depth) + 1,
                 "prompt_tokens": sum(request["prompt_tokens"] for request in usage),
                 "completion_tokens": sum(request["completion_tokens"] for request in usage),
                 "cost": sum(request["cost"] for request in usage),

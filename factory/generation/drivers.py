@@ -19,6 +19,9 @@ from factory.generation.models import Model, Served
 from factory.generation.spending import Spending
 from factory.generation.writers import Call, Writing
 
+WRITERS_OF_A_SLOT = 2
+"""Writers for each request that may be in flight, so that one that waits for its next try leaves no slot empty."""
+
 Write = Callable[[Draft], Writing]
 Finish = Callable[[Draft], None]
 
@@ -59,8 +62,12 @@ async def drive_windows(drafts: Iterable[Draft], write: Write, source: Source, w
             ]
 
 
-async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source, in_flight: int, finish: Finish) -> None:
-    """Carries `drafts` with at most `in_flight` writers alive, each on its own way: none waits for another, and no list of all is made.
+class _StoppedError(FactoryError):
+    """Nothing new is begun any more."""
+
+
+async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source, writers: int, finish: Finish) -> None:
+    """Carries `drafts` with at most `writers` writers alive, each on its own way: none waits for another, and no list of all is made.
 
     `finish` is called with each finished draft, in no fixed order. Where a model or the ledger raises FactoryError, ParkedError among
     them, or the budget is spent, nothing new is begun, what is in flight is still answered and stored, and then it is raised; so with any
@@ -72,11 +79,16 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
     errors: list[FactoryError] = []
     stopping = asyncio.Event()
 
+    def begin() -> None:
+        if errors or stopping.is_set():
+            raise errors[0] if errors else _StoppedError
+        source.spending.admit()
+
     async def carry(draft: Draft) -> list[Draft]:
         writing, answer = write(draft), None
         try:
             while not errors and not stopping.is_set():
-                answer = await _answer(writing.send(answer) if answer else next(writing), source)
+                answer = await _answer(writing.send(answer) if answer else next(writing), source, begin)
         except StopIteration as end:
             ended: list[Draft] = end.value
             return ended
@@ -86,7 +98,7 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
 
     try:
         while True:
-            while len(carried) < in_flight and not errors and (draft := parted.pop() if parted else next(rest, None)) is not None:
+            while len(carried) < writers and not errors and (draft := parted.pop() if parted else next(rest, None)) is not None:
                 carried.add(asyncio.create_task(carry(draft)))
             if not carried:
                 break
@@ -125,28 +137,36 @@ def _advance(writing: Writing, answer: Completion | None, write: Write, finish: 
         yield from _start(end.value, write, finish)
 
 
-async def _answer(call: Call, source: Source) -> Completion:
-    """The stored answer, or the server's, which is stored at once."""
-    stored = source.ledger.get([call.key])
-    if call.key in stored:
-        return stored[call.key]
+def find_answer(call: Call, ledger: Ledger) -> Completion | None:
+    """What is known without asking: the stored answer, or that the prompt is too long for a server."""
+    served = call.model.served
+    if served is None:
+        return ledger.get([call.key]).get(call.key)
+    stored = ledger.get([call.key, call.overflow_key])
+    return next(iter(stored.values())) if stored else served.find_overflow(call.request)
+
+
+async def _answer(call: Call, source: Source, begin: Callable[[], None]) -> Completion:
+    """The answer that is known, or the server's, which is stored at once. `begin` is called when it is asked, and may raise."""
+    known = find_answer(call, source.ledger)
+    if known is not None:
+        return known
     assert call.model.served is not None
-    source.spending.admit()
     began = time.perf_counter()
-    answer = await call.model.served.ask(call.request)
-    source.ledger.put({call.key: answer})
+    answer = await call.model.served.ask(call.request, begin)
+    source.ledger.put({call.overflow_key if answer.finish_reason == "overflow" else call.key: answer})
     source.spending.note(call.model, [answer], time.perf_counter() - began)
     return answer
 
 
 async def _answer_round(calls: Sequence[Call], source: Source) -> list[Completion]:
     """The answers to one round, in its order."""
-    found = source.ledger.get([call.key for call in calls])
+    found = source.ledger.get([call.key for call in calls if call.model.served is None])
     models = {id(call.model): call.model for call in calls}
     for model in models.values():
         own = [call for call in calls if call.model is model]
         if isinstance(model.teacher, Served):
-            found |= await _ask_server([call for call in own if call.key not in found], source, model.teacher.in_flight)
+            found |= await _ask_server(own, source, WRITERS_OF_A_SLOT * model.teacher.in_flight)
         else:
             found |= await _ask_window(own, model, found, source)
     return [found[call.key] for call in calls]
@@ -172,21 +192,26 @@ async def _ask_window(calls: Sequence[Call], model: Model, found: dict[str, Comp
     return answers
 
 
-async def _ask_server(calls: Sequence[Call], source: Source, in_flight: int) -> dict[str, Completion]:
-    """The answers of a server, at most `in_flight` at once. Raises the first error once every answer in flight is stored."""
+async def _ask_server(calls: Sequence[Call], source: Source, writers: int) -> dict[str, Completion]:
+    """The answers of a server, waited for by at most `writers` at once. Raises the first error once every answer in flight is stored."""
     rest = iter(calls)
     answers: dict[str, Completion] = {}
-    stopping = asyncio.Event()
+    errors: list[BaseException] = []
+
+    def begin() -> None:
+        if errors:
+            raise errors[0]
+        source.spending.admit()
 
     async def ask_on() -> None:
         try:
-            while not stopping.is_set() and (call := next(rest, None)) is not None:
-                answers[call.key] = await _answer(call, source)
-        finally:
-            stopping.set()  # at the end of the calls there is nothing left to begin, and after an error there must not be
+            while not errors and (call := next(rest, None)) is not None:
+                answers[call.key] = await _answer(call, source, begin)
+        except BaseException as error:
+            errors.append(error)
+            raise
 
-    ended = await asyncio.gather(*(ask_on() for _ in range(min(in_flight, len(calls)))), return_exceptions=True)
-    for error in ended:
-        if error is not None:
-            raise error
+    await asyncio.gather(*(ask_on() for _ in range(min(writers, len(calls)))), return_exceptions=True)
+    if errors:
+        raise errors[0]
     return answers

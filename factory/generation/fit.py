@@ -8,7 +8,6 @@ from typing import Any
 import regex
 
 from factory.generation.flow_spec import Step
-from factory.generation.templates import find_names
 from factory.seeds.chunks import SENTENCE_END
 
 _CUT = regex.compile(rf"{SENTENCE_END.pattern}|\n+")
@@ -21,7 +20,7 @@ def shrink(step: Step, variables: Mapping[str, Any], share: float) -> dict[str, 
     The last example goes as long as there are two; then, to about `share` (0 to 1) of its sentences and by one at least, the text that the
     step may shorten, which keeps its first sentence.
     """
-    if len(variables["examples"]) > 1 and any("examples" in find_names(template) for template in step.templates):
+    if len(variables["examples"]) > 1 and step.shows_examples:
         return {**variables, "examples": variables["examples"][:-1]}
     text = variables.get(step.shorten) if step.shorten else None
     if not isinstance(text, str):

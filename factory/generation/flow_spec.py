@@ -112,6 +112,11 @@ class Step(Part):
         return tuple(template for template in (self.prompt, self.system, self.retry) if template is not None)
 
     @property
+    def shows_examples(self) -> bool:
+        """Whether a template of the step uses the examples."""
+        return any("examples" in _names(template) for template in self.templates)
+
+    @property
     def sampling_section(self) -> SamplingSection:
         """The key of GenerationSpec that holds the step's sampling."""
         if self.sampling is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from factory.generation.drafts import Draft, Recipe, write_rows
-from factory.generation.drivers import Source, drive_concurrent, drive_windows
+from factory.generation.drivers import WRITERS_OF_A_SLOT, Source, drive_concurrent, drive_windows
 from factory.generation.ledger import Ledger
 from factory.generation.loop import run_in_loop
 from factory.generation.models import Served, Teacher
@@ -83,7 +83,7 @@ class LeafWriter:
         self._sink = _Sink(self.recipe, progress, watch)
         models = [*self.recipe.teachers, *([self.recipe.judge] if self.recipe.judge else [])]
         self._served = {model.served for model in models if model.served is not None}
-        self._in_flight = sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
+        self._writers = WRITERS_OF_A_SLOT * sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
         windows = [model.teacher.window for model in models if not isinstance(model.teacher, Served)]
         self._window = max(windows, default=None)
         self._width = self.recipe.count_slots()
@@ -111,7 +111,7 @@ class LeafWriter:
         sink = self._sink
         try:
             if self._window is None:
-                await drive_concurrent(drafts, sink.write, self._source, self._in_flight, sink.finish)
+                await drive_concurrent(drafts, sink.write, self._source, self._writers, sink.finish)
             else:
                 await drive_windows(drafts, sink.write, self._source, self._window, sink.finish)
         finally:

@@ -87,12 +87,9 @@ class Ledger:
             self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
 
     def forget_failed(self) -> int:
-        """Forgets the requests that were given up ("failed") or too long ("overflow"), so that they are asked again; gives their number.
-
-        What is too long depends on settings that are in no key, such as `context_tokens`, and on how the server was started.
-        """
+        """Forgets the requests that were given up ("failed"), so that they are asked again; gives their number."""
         with self._explained(), self._connection:
-            return self._connection.execute("DELETE FROM answers WHERE finish_reason IN ('failed', 'overflow')").rowcount
+            return self._connection.execute("DELETE FROM answers WHERE finish_reason = 'failed'").rowcount
 
     def __len__(self) -> int:
         with self._explained():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, FinishReason, Message, Request
@@ -83,6 +84,10 @@ class LocalTeacher:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of a prompt under the model's chat template, the opening of the answer included."""
         return len(self._tokenizer.encode([messages])[0])
+
+    def describe_counting(self) -> list[Any]:
+        """What decides, beside `identity`, how long prompts are taken to be: nothing."""
+        return []
 
     def plan_batches(self, requests: Sequence[Request]) -> list[list[int]]:
         """How `complete` cuts `requests` into batches: places in `requests`, of one sampling and like length, at most `batch_size` each.

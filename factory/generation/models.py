@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from factory.generation.chat import Completion, Message, Request
 from factory.model_spec import TeacherSpec
@@ -28,6 +28,8 @@ class Windowed(Protocol):
 
     def count_tokens(self, messages: Sequence[Message]) -> int: ...
 
+    def describe_counting(self) -> list[Any]: ...
+
     def plan_batches(self, requests: Sequence[Request]) -> list[list[int]]: ...
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]: ...
@@ -48,7 +50,11 @@ class Served(Protocol):
 
     def count_tokens(self, messages: Sequence[Message]) -> int: ...
 
-    async def ask(self, request: Request) -> Completion: ...
+    def describe_counting(self) -> list[Any]: ...
+
+    def find_overflow(self, request: Request) -> Completion | None: ...
+
+    async def ask(self, request: Request, begin: Callable[[], None] = ...) -> Completion: ...
 
     async def close(self) -> None: ...
 

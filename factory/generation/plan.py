@@ -25,6 +25,12 @@ def list_teachers(spec: GenerationSpec) -> tuple[TeacherSpec, ...]:
     return (spec.teacher, *spec.teachers)
 
 
+def find_patience(spec: GenerationSpec) -> float:
+    """Seconds that the most patient server of a line is waited for; 0 where it has none."""
+    sections = (*list_teachers(spec), *([spec.judge] if spec.judge else []))
+    return max((section.server.patience_seconds for section in sections if section.server), default=0.0)
+
+
 def list_flows(spec: GenerationSpec) -> list[Flow]:
     """Every flow that a leaf of the line may be given. Raises what load_flow raises, so that a line's flows are looked over at once."""
     named = [*spec.flows.values(), *(getattr(spec, key) for key in FLOW_KEYS)]
@@ -46,7 +52,10 @@ def describe_settings(flow: Flow, spec: GenerationSpec, teachers: Sequence[Teach
     return {
         "flow": flow.model_dump(),
         "spec": spec.model_dump(exclude=places),
-        "models": [[model.identity, section.model_dump(include={"depth", "price", "weight"})] for model, section in models],
+        "models": [
+            [model.identity, model.describe_counting(), section.model_dump(include={"depth", "price", "weight"})]
+            for model, section in models
+        ],
     }
 
 
@@ -143,7 +152,7 @@ def plan_drafts(material: Material, recipe: Recipe, candidates: int) -> Iterator
             **_show(unit),
             **{name: draw_value(["draw", name, seed, leaf, *unit.place], values) for name, values in flow.draws.items()},
         }
-        yield Draft(unit, slots, given, constraint, draw_teacher(recipe, unit.place, ()), unit.depth)
+        yield Draft(unit, slots, given, constraint, draw_teacher(recipe, unit.place, ()))
 
 
 def _show(unit: Unit) -> dict[str, Any]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from factory.faults import FactoryError
 from factory.generation.bound import Bound
-from factory.generation.chat import Completion, Message, Request
+from factory.generation.chat import Completion, Message, Request, Role
 from factory.generation.circuit import Circuit
 from factory.generation.tokens import ChatTokenizer, estimate_prompt, estimate_tokens
 from factory.generation.wire import Answer, Setback, Verdict, Wire
 from factory.model_spec import ServerSpec
+from factory.pico.models import model_revision
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 60.0
@@ -43,6 +46,7 @@ class ServerTeacher:
         self._bound = Bound(server.in_flight)
         self._circuit = Circuit(server.base_url, server.park_seconds)
         self._answered = 0
+        self._count_template = cache(self._count_roles)
         self._tokenizer = None if server.tokenizer is None else ChatTokenizer(Path(server.tokenizer).name, server.tokenizer)
 
     @property
@@ -54,54 +58,88 @@ class ServerTeacher:
         """Tokens of a prompt: exact with the line's `tokenizer`, else estimated (factory.generation.tokens)."""
         return estimate_prompt(messages) if self._tokenizer is None else len(self._tokenizer.encode([messages])[0])
 
-    async def ask(self, request: Request) -> Completion:
-        """The answer. Waits for a slot under the bound, and tries again what a later try may mend.
+    def _count_roles(self, roles: tuple[Role, ...]) -> int:
+        """Tokens that the chat template adds to messages of these roles, at most."""
+        return self.count_tokens([Message(role, ".") for role in roles])
 
-        A request that is given up while the server answers others is "failed", with the reason as its text. Raises ParkedError where
-        the server answers nobody, and FactoryError where it would answer none: a wrong key or model.
+    def describe_counting(self) -> list[Any]:
+        """What decides, beside `identity`, how long prompts are taken to be, as JSON values."""
+        return [self.context_tokens, self._tokenizer_revision]
+
+    def find_overflow(self, request: Request) -> Completion | None:
+        """The overflow of a prompt that the line's own settings say is too long: by the tokenizer, else by the estimate.
+
+        It asks nobody and follows from `context_tokens` and `tokenizer` alone, so it is never stored, and found before `ask`.
         """
-        if (overflow := self._check_length(request)) is not None:
-            return overflow
-        answered_before = self._answered
-        faults = attempt = 0
+        if self.context_tokens is None:
+            return None
+        room = self.context_tokens - request.sampling.max_new_tokens
+        # No byte is more than a token, so most prompts are known to fit without being counted.
+        size = sum(len(message.content.encode(errors="replace")) for message in request.messages)
+        if size + self._count_template(tuple(message.role for message in request.messages)) <= room:
+            return None
+        tokens = self.count_tokens(request.messages)
+        return Completion("", "overflow", tokens, 0) if tokens > room else None
+
+    async def ask(self, request: Request, begin: Callable[[], None] = lambda: None) -> Completion:
+        """The answer of the server. Waits for a slot under the bound, and tries again what a later try may mend.
+
+        `begin` is called when the first try has its slot, and may raise to leave the request unasked. A request that is given up while
+        the server answers others is "failed", with the reason as its text. Raises ParkedError where the server answers nobody, and
+        FactoryError where it would answer none: a wrong key or model.
+        """
+        answered_before = faults = attempt = 0
         first_setback: float | None = None
+
+        def begin_first() -> None:
+            nonlocal answered_before
+            begin()
+            answered_before = self._answered
+
         while True:
-            outcome = await self._try(request, again=attempt > 0)
+            outcome = await self._try(request, None if attempt else begin_first)
             if isinstance(outcome, Completion):
                 return outcome
             attempt += 1
-            faults += not outcome.later
+            faults += not outcome.waits
             delay = self._choose_delay(request, attempt, outcome)
             first_setback = time.monotonic() if first_setback is None else first_setback
-            if outcome.waits and time.monotonic() - first_setback + delay > self.server.patience_seconds:
+            is_over = outcome.waits and time.monotonic() - first_setback + delay > self.server.patience_seconds
+            # An error with Retry-After that comes again until patience ends may be of this request alone.
+            if is_over and (outcome.later or delay > self.server.patience_seconds):
                 self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
                 raise self._circuit.parked()
-            if outcome.final or faults >= self.server.tries:
-                return self._give_up(request, outcome, attempt, answered_before)
+            if is_over or outcome.final or faults >= self.server.tries:
+                # Where no other request has failed since the last answer, as at the end of a leaf, it is this one that is at fault.
+                is_own = self._answered > answered_before or (
+                    self._answered > 0 and (outcome.final or 0 < self._circuit.failures <= faults)
+                )
+                return self._give_up(request, outcome, attempt, is_own=is_own)
             await self._circuit.sleep(delay)
 
     async def close(self) -> None:
         """Closes the connections; a later `ask` opens new ones."""
         await self._wire.close()
 
-    def _check_length(self, request: Request) -> Completion | None:
-        """The overflow of a prompt that certainly does not fit; an estimate is no certainty, so then the server decides."""
-        room = None if self.context_tokens is None else self.context_tokens - request.sampling.max_new_tokens
-        # A byte is at least one token's worth, so most prompts need no tokenizer to be known to fit.
-        if room is None or (self._tokenizer is None and room > 0):
+    @cached_property
+    def _tokenizer_revision(self) -> str | None:
+        """Which tokenizer counts, wherever it lies; null where tokens are estimated."""
+        source = self.server.tokenizer
+        if source is None:
             return None
-        tokens = self.count_tokens(request.messages)
-        return Completion("", "overflow", tokens, 0) if tokens > room else None
+        return f"{Path(source).name if Path(source).is_dir() else source}@{model_revision(source, weights=False)}"
 
-    async def _try(self, request: Request, *, again: bool) -> Completion | Setback:
-        """One try in a slot of the bound. Raises ParkedError where the circuit is open, or opens."""
+    async def _try(self, request: Request, begin: Callable[[], None] | None) -> Completion | Setback:
+        """One try in a slot of the bound, the first where there is `begin`. Raises ParkedError where the circuit is open, or opens."""
         is_probe = await self._circuit.enter()
         try:
-            epoch = await self._bound.enter(first=again or is_probe)
+            epoch = await self._bound.enter(first=begin is None or is_probe)
             began, outcome = time.monotonic(), None
             try:
                 if not (is_probe or self._circuit.closed):
                     raise self._circuit.parked()
+                if begin is not None:
+                    begin()
                 self.requests += 1
                 outcome = await self._wire.post(request)
             finally:
@@ -109,8 +147,10 @@ class ServerTeacher:
                     self._bound.abandon()
             self._note(outcome, epoch, time.monotonic() - began)
             if is_probe and isinstance(outcome, Setback) and not outcome.final:
-                self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
-                raise self._circuit.parked()
+                if not outcome.later:
+                    self._circuit.open(outcome.reason, outcome.retry_after or 0.0)
+                    raise self._circuit.parked()
+                self._circuit.note_answer()  # a server that says 'later' lives
         finally:
             if is_probe:
                 self._circuit.end_probe()
@@ -122,7 +162,7 @@ class ServerTeacher:
             self._bound.leave(epoch, seconds, answered=False, strained=outcome.strained)
             if outcome.final:
                 self._circuit.note_answer()
-            elif not outcome.later:
+            elif not outcome.waits:
                 self._circuit.note_failure(outcome.reason)
             return
         if isinstance(outcome, Answer):
@@ -148,8 +188,8 @@ class ServerTeacher:
         base = doubled if setback.retry_after is None else max(setback.retry_after, FIRST_DELAY_SECONDS)
         return base * (1 + JITTER * random.Random(request.seed + attempt).random())
 
-    def _give_up(self, request: Request, setback: Setback, attempt: int, answered_before: int) -> Completion:
-        if self._answered > answered_before or (setback.final and self._answered):
+    def _give_up(self, request: Request, setback: Setback, attempt: int, *, is_own: bool) -> Completion:
+        if is_own:
             return Completion(f"{setback.reason} (tried {attempt} time{'' if attempt == 1 else 's'})", "failed", 0, 0)
         if setback.final:
             raise FactoryError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.generation.drafts import Draft, Recipe
-from factory.generation.drivers import Source, drive_concurrent, drive_windows
+from factory.generation.drivers import Source, drive_concurrent, drive_windows, find_answer
 from factory.generation.ledger import Ledger
 from factory.generation.loop import run_in_loop
 from factory.generation.models import Model, Served
@@ -170,7 +170,7 @@ def _replay(draft: Draft, recipe: Recipe, ledger: Ledger) -> Iterator[tuple[Draf
         writing = write(part, recipe, lambda steps: None)
         try:
             call = next(writing)
-            while (answer := ledger.get([call.key]).get(call.key)) is not None:
+            while (answer := find_answer(call, ledger)) is not None:
                 call = writing.send(answer)
         except StopIteration as end:
             rest += end.value

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import heapq
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, TypeVar
 
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.records import digest
+from factory.records import TOPIC, digest
 
 Row = Mapping[str, Any]
 Item = TypeVar("Item")
-TOPIC = "topic"
-"""Kind of the seed rows that are topics given by hand."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Unit:
     topic: Row | None
     place: tuple[str | int, ...]  # what its draws follow from, beside the line's seed number
     seed: int
+
+    def limit(self, examples: int) -> Unit:
+        """The unit as it is when at most so many of its examples were shown."""
+        return replace(self, examples=self.examples[:examples])
 
     @property
     def shown(self) -> tuple[Row, ...]:
@@ -94,7 +100,8 @@ def select_material(leaf: str, seeds: pl.DataFrame, documents: pl.DataFrame) -> 
 def _select_contexts(leaf: str, examples: Sequence[Row], documents: pl.DataFrame) -> tuple[Context, ...]:
     chunks = documents.filter(pl.col("leaf") == leaf).to_dicts()
     if chunks:
-        return tuple(Context(chunk["record_id"], chunk["text"], chunk["licence"], chunk["depth"]) for chunk in chunks)
+        texts = [Context(chunk["record_id"], chunk["text"], chunk["licence"], chunk["depth"]) for chunk in chunks]
+        return tuple({text.record_id: text for text in texts}.values())
     first: dict[str, Context] = {}
     for example in sorted(examples, key=lambda row: str(row["record_id"])):
         if example["context"] is not None:
@@ -104,25 +111,28 @@ def _select_contexts(leaf: str, examples: Sequence[Row], documents: pl.DataFrame
 
 
 def draw_units(
-    leaf: str, examples: Sequence[Row], contexts: Sequence[Context], topics: Sequence[Row], count: int, shown: int, seed: int
+    leaf: str, examples: Sequence[Row], contexts: Sequence[Context], topics: Sequence[Row], units: int, shown: int, seed: int
 ) -> Iterator[Unit]:
-    """`count` units, each with `shown` examples (all, where there are fewer) drawn without replacement, and a context and a topic where
+    """`units` units, each with `shown` examples (all, where there are fewer) drawn without replacement, and a context and a topic where
     there are some.
 
     Examples are sampled inside the leaf, never from the whole pool (LAB, Sudalairaj et al. 2024, arXiv 2403.01081), but for a flow of
     `pool: line`. A draw takes the records of least hash with (seed, leaf, index): uniform, as a shuffle by random keys is, and an example
-    that is added or changed changes only the units that show it, so that the ledger still holds the answers of all others. Topics are taken
-    in turn, each as often as any other; the units of a topic depend on it and not on the others.
+    that is added or changed changes only the units that show it, so that the ledger still holds the answers of all others. Contexts and
+    topics are taken in turn, each once before any is taken again, in a new order each time; the units of a topic, or, where there are
+    none, of a context depend on it and not on the others.
     """
-    for index in range(count):
+    ends = [f",{json.dumps(row['record_id'], ensure_ascii=False)}]".encode() for row in examples]
+    topic_turns = _take_turns(topics, ["topic", seed, leaf], [str(row["record_id"]) for row in topics])
+    context_turns = _take_turns(contexts, ["context", seed, leaf], [text.record_id for text in contexts])
+    for index in range(units):
+        (topic, topic_turn), (context, context_turn) = next(topic_turns), next(context_turns)
         place: tuple[str | int, ...] = (index,)
-        topic = None
-        if topics:
-            repetition = index // len(topics)
-            topic = _shuffle(topics, ["topic", seed, leaf, repetition], [row["record_id"] for row in topics])[index % len(topics)]
-            place = (topic["record_id"], repetition)
-        drawn = tuple(_shuffle(examples, ["example", seed, leaf, *place], [row["record_id"] for row in examples])[:shown])
-        context = next(iter(_shuffle(contexts, ["context", seed, leaf, *place], [text.record_id for text in contexts])), None)
+        if topic is not None:
+            place = (topic["record_id"], topic_turn)
+        elif context is not None:
+            place = (context.record_id, context_turn)
+        drawn = tuple(examples[item] for item in _find_least(["example", seed, leaf, *place], ends, shown))
         ids = [*(example["record_id"] for example in drawn), context.record_id if context else None]
         yield Unit(index, drawn, context, topic, place, int(digest(["unit", seed, leaf, *place, ids])[:12], 16))
 
@@ -142,6 +152,27 @@ def draw_weighted(place: Sequence[str | int], weights: Sequence[float]) -> int:
     return len(weights) - 1
 
 
-def _shuffle(items: Sequence[Item], place: Sequence[str | int], ids: Sequence[str]) -> list[Item]:
-    """`items` in an order that follows from `place` and each item's own id alone."""
-    return [items[i] for i in sorted(range(len(items)), key=lambda i: digest([*place, ids[i]]))]
+def _take_turns(items: Sequence[Item], place: Sequence[str | int], ids: Sequence[str]) -> Iterator[tuple[Item | None, int]]:
+    """`items` without end, each once before any comes again, with how often it has come; nulls where there are none.
+
+    Each order follows from `place`, the number of the turn and each item's own id alone.
+    """
+    for turn in count():
+        yield from ((items[item], turn) for item in sorted(range(len(items)), key=lambda item: digest([*place, turn, ids[item]])))
+        if not items:
+            yield None, turn
+
+
+def _find_least(place: Sequence[str | int], ends: Sequence[bytes], most: int) -> list[int]:
+    """Places in `ends` of the items whose hash with `place` is least, at most `most`.
+
+    It is digest([*place, id]) without writing each list anew: that would be most of the time of drawing from a large pool.
+    """
+    begun = hashlib.blake2b(json.dumps(list(place), ensure_ascii=False, separators=(",", ":"))[:-1].encode(), digest_size=10)
+
+    def finish(item: int) -> bytes:
+        hasher = begun.copy()
+        hasher.update(ends[item])
+        return hasher.digest()
+
+    return heapq.nsmallest(most, range(len(ends)), key=finish)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from factory.faults import FactoryError
 from factory.generation.chat import FinishReason, Request
+from factory.generation.replies import mend_json, mend_text, read_error, read_retry_after
 from factory.model_spec import ServerSpec
 
 if TYPE_CHECKING:
@@ -46,12 +45,15 @@ TRANSIENT = {408, 409, 425, 429}
 LOAD = {408, 429, 502, 503, 504, 529}
 """Statuses by which a server, or a gateway before it, says that it is asked too much."""
 
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TOO_LONG = re.compile(
     r"context.?(length|window|size)|maximum context|max_model_len|too many (input )?tokens|prompt is too long|exceeds?.{0,40}\btokens\b"
     r"|tokens.{0,60}must be <=",
     re.IGNORECASE | re.DOTALL,
 )
+_FILTERED = re.compile(r"content_(filter|policy)")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, section 5.6.2
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+_NO_HEADER = "a line break, a control character, or one that is not ASCII"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Setback:
     @property
     def waits(self) -> bool:
         """Whether it was the server that asked to be left alone for a while, so that the request is not at fault."""
-        return self.later or self.retry_after is not None
+        return self.later or (self.retry_after is not None and not self.final)
 
 
 class _Message(BaseModel):
@@ -114,7 +116,7 @@ class Wire:
     """The connection to one server. Secrets are read from the environment when it is made, and appear in no text that leaves it."""
 
     def __init__(self, spec: ServerSpec, model: str) -> None:
-        """Raises FactoryError where an environment variable that the line names is missing or empty."""
+        """Raises FactoryError where an environment variable that the line names is missing or empty, or no header can carry a value."""
         self.spec = spec
         self.model = model
         self._address = f"{spec.base_url}/chat/completions"
@@ -131,8 +133,14 @@ class Wire:
                 f"set {'it' if len(missing) == 1 else 'them'} before the run (export {missing[0]}=...), or mend the name in the line."
             )
         values = {name: os.environ[name].strip() for name in names}
-        if broken := sorted(name for name, value in values.items() if not value.isprintable()):
-            raise FactoryError(f"{', '.join(broken)} in the environment holds a line break or a control character; no header can carry it.")
+        if broken := sorted(name for name, value in values.items() if not _HEADER_VALUE.fullmatch(value)):
+            raise FactoryError(f"{', '.join(broken)} in the environment holds {_NO_HEADER}; no header can carry it. Set it anew.")
+        odd = [name for name, value in spec.headers.items() if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))]
+        if odd:
+            raise FactoryError(
+                f"server {spec.base_url}, model {model}: the name or value of the header {', '.join(map(repr, odd))} holds {_NO_HEADER}; "
+                "no header can carry it. Mend headers in the line."
+            )
         self._headers = {name: Template(value).substitute(values) for name, value in spec.headers.items()}
         if spec.key_variable:
             self._headers["Authorization"] = f"Bearer {values[spec.key_variable]}"
@@ -154,8 +162,11 @@ class Wire:
                         content = await response.read()
                     if response.status == HTTPStatus.OK:
                         return self._read_answer(content)
+                    said = read_error(content)
+                    if (verdict := self._judge(response.status, said)) is not None:
+                        return verdict
                     if not self._adapt(request, body, response.status, content.decode(errors="replace")):
-                        return self._read_refusal(response.status, response.headers, content)
+                        return self._read_refusal(response.status, response.headers, said)
         except ClientError as error:
             return Setback(self._clean(f"the connection failed: {_name_cause(error)}"), strained=True)
         except TimeoutError:
@@ -200,7 +211,7 @@ class Wire:
 
     def _adapt(self, request: Request, body: Mapping[str, Any], status: int, said: str) -> bool:
         """Whether the request is worth asking again at once in another form, because this one asks for what the server does not have."""
-        if status not in {400, 422, 501} or _TOO_LONG.search(said):
+        if status not in {400, 422, 501}:
             return False
         if "max_completion_tokens" in said and "max_tokens" in body:
             self._length_key = "max_completion_tokens"
@@ -210,13 +221,18 @@ class Wire:
             return True
         return False
 
-    def _read_refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Setback | Verdict:
-        said = self._clean(_read_error(content))
-        if status in {400, 413, 422} and (status == 413 or _TOO_LONG.search(said)):
-            return Verdict("overflow", said)
-        if "content_filter" in said or "content_policy" in said:
-            return Verdict("failed", f"{status} {said}")
-        if status in HOPELESS or 300 <= status < 400 or "insufficient_quota" in said:
+    def _judge(self, status: int, said: str) -> Verdict | None:
+        """What the request itself is refused for, whatever else the server might take in another form."""
+        if status == 413 or (status in {400, 422} and _TOO_LONG.search(said)):
+            return Verdict("overflow", self._clean(said))
+        if 400 <= status < 500 and _FILTERED.search(said):
+            return Verdict("failed", f"{status} {self._clean(said)}")
+        return None
+
+    def _read_refusal(self, status: int, headers: Mapping[str, str], said: str) -> Setback:
+        has_no_credit = "insufficient_quota" in said
+        said = self._clean(said)
+        if status in HOPELESS or 300 <= status < 400 or has_no_credit:
             why = HOPELESS.get(status, "the account has no credit" if status == 429 else f"it redirects to {headers.get('location')}")
             key = f"the key in ${self.spec.key_variable}" if self.spec.key_variable else "no key (name one by key_variable)"
             raise FactoryError(
@@ -234,7 +250,7 @@ class Wire:
 
     def _read_answer(self, content: bytes) -> Answer | Setback | Verdict:
         try:
-            body = _Body.model_validate_json(content)
+            body = _Body.model_validate_json(mend_json(content))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(step) for step in first["loc"]) or "the body"
@@ -258,45 +274,11 @@ class Wire:
         )
 
     def _clean(self, text: str) -> str:
-        """`text` on one line, cut, without any secret."""
+        """`text` on one line, cut, without any secret or half of a surrogate pair."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        line = " ".join(text.split())
+        line = " ".join(mend_text(text).split())
         return line if len(line) <= SHOWN_CHARACTERS else line[:SHOWN_CHARACTERS] + "…"
-
-
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait (RFC 9110, section 10.2.3); null where it does not say, or not so that it can be read.
-
-    A date is compared with the server's own Date, where it sends one, so that a wrong clock here does no harm.
-    """
-    for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        if _SECONDS.fullmatch(given := headers.get(header, "").strip()):
-            return float(given) / unit
-    until = _read_date(headers.get("retry-after", ""))
-    now = _read_date(headers.get("date", "")) or datetime.now(UTC)
-    return None if until is None else max(0.0, (until - now).total_seconds())
-
-
-def _read_date(text: str) -> datetime | None:
-    try:
-        date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
-
-
-def _read_error(content: bytes) -> str:
-    """The message of an error body, its code and type included; the text itself where it has another form."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return content.decode(errors="replace")
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return str(error)
-    parts = [error.get(key) for key in ("message", "detail", "code", "type")]
-    return ", ".join(str(part) for part in parts if part) or json.dumps(error)
 
 
 def _name_cause(error: BaseException) -> str:

@@ -29,6 +29,11 @@ class Call:
     model: Model
     request: Request
 
+    @property
+    def overflow_key(self) -> str:
+        """Where the ledger holds that a server refused the request for its length: as long as the line says the same of its context."""
+        return digest([self.key, "overflow", self.model.teacher.context_tokens])
+
 
 LARGEST_SHARE = 0.7
 """Of a text, at most, that is left when a server has refused it for its length."""
@@ -171,6 +176,8 @@ def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> G
         shown = shorter
     if step.shorten:
         draft.variables[step.shorten] = shown[step.shorten]
+    if step.shows_examples:
+        draft.examples_shown = max(draft.examples_shown or 0, len(shown["examples"]))
     draft.prompts = (*draft.prompts, messages)
     draft.count(step.name, model, answer)
     if step.asks == "teacher":

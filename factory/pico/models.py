@@ -14,14 +14,15 @@ def resolve_model(model: str) -> str:
     return str(WEIGHTS / model) if model in PICO_MODELS else model
 
 
-def model_revision(model: str, revision: str | None = None) -> str:
-    """Twelve hex digits of a local model's files (weights, config, tokenizer), or the hub revision ("main" by default)."""
+def model_revision(model: str, revision: str | None = None, *, weights: bool = True) -> str:
+    """Twelve hex digits of a local model's files (config, tokenizer, and `weights`), or the hub revision ("main" by default)."""
     folder = Path(resolve_model(model))
     if not folder.is_dir():
         return revision or "main"
     hasher = hashlib.sha256()
+    suffixes = {".json", ".jinja", ".model", ".txt"} | ({".safetensors"} if weights else set())
     for file in sorted(folder.iterdir()):
-        if file.suffix in {".safetensors", ".json", ".jinja", ".model", ".txt"}:
+        if file.suffix in suffixes:
             hasher.update(file.name.encode())
             hasher.update(file.read_bytes())
     return hasher.hexdigest()[:12]

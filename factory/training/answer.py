@@ -32,9 +32,9 @@ class Problem:
 
 
 def answer_problems(
-    model: str | Path, problems: Sequence[Problem], max_new_tokens: int, batch_size: int, progress: OnAnswers | None = None
+    model: str | Path | LocalTeacher, problems: Sequence[Problem], max_new_tokens: int, batch_size: int, progress: OnAnswers | None = None
 ) -> list[str]:
-    """The answers of `model` (a bundled name, a folder or a hub id), in the order of `problems`.
+    """The answers of `model` (a bundled name, a folder, a hub id, or one with an adapter), in the order of `problems`.
 
     An answer is cut at `max_new_tokens`. A problem that leaves no room for so many tokens in the model's context gets the empty answer:
     the model cannot do it. Raises FactoryError where the model cannot be opened.
@@ -43,5 +43,6 @@ def answer_problems(
         return []
     sampling = Sampling(temperature=0, max_new_tokens=max_new_tokens)
     requests = [Request((Message("user", user_text(problem.instruction, problem.context)),), 0, sampling) for problem in problems]
+    opened = model if isinstance(model, LocalTeacher) else LocalTeacher(str(model), batch_size=batch_size)
     # One window, so that the same problems get the same answers.
-    return [answer.text for answer in LocalTeacher(str(model), batch_size=batch_size).complete(requests, progress)]
+    return [answer.text for answer in opened.complete(requests, progress)]

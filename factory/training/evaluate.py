@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from factory.faults import FactoryError
+from factory.generation.local_teacher import LocalTeacher
 from factory.line import EvaluationSpec
 from factory.problems import WRITERS, write_problem
 from factory.records import ANSWER, record_id, take_examples
@@ -71,7 +72,7 @@ def _problem(
 
 
 def evaluate_model(
-    name: str, model: str | Path, problems: Sequence[Problem], spec: EvaluationSpec, progress: OnAnswers | None = None
+    name: str, model: str | Path | LocalTeacher, problems: Sequence[Problem], spec: EvaluationSpec, progress: OnAnswers | None = None
 ) -> pl.DataFrame:
     """The answers (records.ANSWER) of `model`, which the frame calls `name`, one row per problem, in the order of `problems`.
 

@@ -15,6 +15,7 @@ import pytest
 from plant import ADDITION, SORT, THANKS, Plant, Said
 
 from assets.run import RunFailedError, run_line
+from factory.pico.models import resolve_model
 from factory.validation.gates import DEFAULT_GATES
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
@@ -29,10 +30,13 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHER_TOKEN", f"{CANARY}-too")
 
 
-def serve(plant: Plant, server: MisbehavingServer, sections: dict[str, Any] | None = None, **more: Any) -> None:
+def serve(
+    plant: Plant, server: MisbehavingServer, sections: dict[str, Any] | None = None, settings: dict[str, Any] | None = None, **more: Any
+) -> None:
     """Gives the plant's line a teacher behind `server`, with a key."""
     keys = {"key_variable": "TEACHER_KEY", "headers": {"X-Token": "${TEACHER_TOKEN}"}}
-    served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 5, "park_seconds": 0.2, **keys}
+    served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 5, "park_seconds": 0.2, "patience_seconds": 3}
+    served |= keys | (settings or {})
     generation = {"teacher": {"model": "granite", "server": served}, "candidates_per_leaf": 6, **more}
     plant.write_line(generation=generation, **sections or {})
 
@@ -81,6 +85,31 @@ def test_a_served_line_is_made_parked_and_mended_and_its_key_is_in_nothing(fresh
     told = capfd.readouterr()
     assert CANARY not in told.out + told.err
     assert not [file for file, content in read_everything(fresh.root).items() if CANARY in content]
+
+
+def test_leaves_of_a_server_that_was_parked_are_returned_to_in_the_same_run(fresh: Plant) -> None:
+    dies_at, dead_until = 4, 0.0
+
+    def die_for_a_while(asked: Asked) -> str | None:
+        nonlocal dead_until
+        if asked.number == dies_at:
+            dead_until = asked.at + 1.2
+        return "500" if asked.at < dead_until else None
+
+    with MisbehavingServer(schedule=die_for_a_while) as server:
+        serve(fresh, server)
+        fresh.run(SORT, THANKS)
+        assert server.met["500"] >= 3
+        assert sorted(fresh.frame("candidates")["leaf"].value_counts().rows()) == [(SORT, 6), (THANKS, 6)]
+
+        dies_at, dead_until = -1, float("inf")
+        serve(fresh, server, settings={"tokenizer": resolve_model("pico-teacher")}, candidates_per_leaf=9)
+        asked, chunks = len(server.asked), fresh.stored("seed_documents")
+        with pytest.raises(RunFailedError, match="2 leaves are parked, as their server does not answer"):
+            fresh.run(SORT, THANKS)
+        assert len(server.asked) > asked + 6, "it was tried again, and given up when patience ended"
+        again = fresh.stored("seed_documents")
+        assert all(again[leaf][0] > chunks[leaf][0] for leaf in (SORT, THANKS)), "chunks are counted by the tokenizer now"
 
 
 def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_server_repeats_it(

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from misbehaving_server import ANSWERED_ALIKE, FAULTS, MisbehavingServer, reply, spread
+from misbehaving_server import ANSWERED_ALIKE, FAULTS, RETRY_AFTER_SECONDS, MisbehavingServer, in_order, reply, spread
 from polars.testing import assert_frame_equal
 
 from factory.faults import FactoryError
@@ -113,9 +113,12 @@ def test_every_fault_of_a_server_is_survived_or_accounted_for_once(make_seeds: M
         assert not server.asked, "what failed is not asked again by itself"
         server.schedule = lambda asked: None
         with Ledger(tmp_path / "ledger") as ledger:
-            assert ledger.forget_failed() >= failed.height, "what was too long is asked again too"
+            assert ledger.forget_failed() == failed["parse_fault"].str.contains("no answer").sum()
         mended = generate(spec, make_seeds(), tmp_path / "ledger")
-        assert mended["parse_fault"].null_count() == 150
+        too_long = failed.filter(pl.col("parse_fault").str.contains("do not fit"))
+        assert mended["parse_fault"].drop_nulls().to_list() == too_long["parse_fault"].to_list(), "what the server refused stays"
+        roomy = specify(server, 150, in_flight=32, settings={"context_tokens": 100_000})
+        assert generate(roomy, make_seeds(), tmp_path / "ledger")["parse_fault"].null_count() == 150
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError])
@@ -129,8 +132,8 @@ def test_nothing_is_asked_or_left_running_once_a_run_has_stopped(
         else:
             ask = ServerTeacher.ask
 
-            async def fail_once(teacher: ServerTeacher, request: Request) -> Completion:
-                return 1 / 0 if len(server.asked) >= 20 else await ask(teacher, request)  # type: ignore[return-value]
+            async def fail_once(teacher: ServerTeacher, request: Request, begin: Callable[[], None]) -> Completion:
+                return 1 / 0 if len(server.asked) >= 20 else await ask(teacher, request, begin)  # type: ignore[return-value]
 
             monkeypatch.setattr(ServerTeacher, "ask", fail_once)
         with pytest.raises(stop):
@@ -173,7 +176,7 @@ def test_many_candidates_keep_few_drafts_alive(make_seeds: MakeFrame, tmp_path: 
     monkeypatch.setattr("factory.generation.generate.write_rows", watch)
     with MisbehavingServer() as server:
         generate(specify(server, 160, in_flight=8), make_seeds(), tmp_path / "ledger")
-    assert 0 < most <= 3 * 8
+    assert 0 < most <= 3 * 2 * 8, "two writers for each request in flight, and what they part into"
 
 
 def test_a_judge_behind_a_server_judges_a_model_in_this_process(tiny_teacher: LocalTeacher, make_seeds: MakeFrame, tmp_path: Path) -> None:
@@ -236,6 +239,64 @@ def test_a_long_context_loses_sentences_where_the_step_may_shorten_it(
         assert context.endswith("sleeps.")
         assert 1 <= context.count(".") < 40
     assert all(asked.body["messages"][-1]["content"].count("sleeps") < 40 for asked in server.asked)
+
+
+def test_a_changed_context_has_effect_and_what_did_not_fit_is_stored_nowhere(
+    make_seeds: MakeFrame, make_documents: MakeFrame, tmp_path: Path
+) -> None:
+    documents = make_documents(("".join(f"the cat number {n} sleeps. " for n in range(40)),))
+    flow, short = {"flows": {"*": "grounded"}, "examples_per_prompt": 1}, {"max_new_tokens": 24}
+
+    def write(server: MisbehavingServer, context_tokens: int) -> pl.DataFrame:
+        spec = specify(server, 6, settings={"context_tokens": context_tokens}, instruction=short, response=short, **flow)
+        with Ledger(tmp_path / "ledger") as ledger:
+            return generate_candidates(LEAF, make_seeds(), documents, spec, [open_teacher(spec.teacher)], ledger, 7)
+
+    with MisbehavingServer() as server:
+        assert write(server, 200)["parse_fault"].str.contains("do not fit the teacher's context of 200").all()
+        assert not server.asked
+        with Ledger(tmp_path / "ledger") as ledger:
+            assert len(ledger) == 0
+        assert write(server, 4000)["parse_fault"].null_count() == 6
+        server.schedule = lambda asked: "context"
+        assert len(server.asked) == 12
+
+
+def test_what_a_server_refused_for_its_length_is_asked_again_when_the_line_says_otherwise_of_its_context(
+    make_seeds: MakeFrame, tmp_path: Path
+) -> None:
+    with MisbehavingServer(lambda asked: "context") as server:
+        first = generate(specify(server, 4), make_seeds(), tmp_path / "ledger")
+        assert first["parse_fault"].str.contains("do not fit").all()
+        asked = len(server.asked)
+        assert_frame_equal(generate(specify(server, 4), make_seeds(), tmp_path / "ledger"), first)
+        assert len(server.asked) == asked
+        server.schedule = lambda asked: None
+        again = generate(specify(server, 4, settings={"context_tokens": 8000}), make_seeds(), tmp_path / "ledger")
+        assert again["parse_fault"].null_count() == 4
+
+
+def test_a_record_lists_what_was_shown_and_not_what_had_to_be_left_out(make_seeds: MakeFrame, tmp_path: Path) -> None:
+    short = make_seeds(tuple(f"Short {n}: {'s ' * 75}" for n in range(2)), depth=0)
+    long = make_seeds(tuple(f"Long {n}: {'word ' * 100}" for n in range(2)), depth=4, licence="CC-BY-4.0")
+    seeds = pl.concat([short, long])
+    few = {"instruction": {"max_new_tokens": 24}, "response": {"max_new_tokens": 24}, "examples_per_prompt": 2}
+    with MisbehavingServer() as server:
+        frame = generate(specify(server, 40, settings={"context_tokens": 250}, **few), seeds, tmp_path / "ledger")
+    prompts = [asked.body["messages"][0]["content"] for asked in server.asked]
+    shown = {tuple(row["record_id"] for row in seeds.iter_rows(named=True) if row["question"] in prompt) for prompt in prompts} - {()}
+    assert {tuple(row for row in seeds["record_id"] if row in ids) for ids in frame["seed_ids"]} == shown
+    assert {len(ids) for ids in frame["seed_ids"]} == {1, 2}
+    is_short = pl.col("seed_ids").list.set_difference([*short["record_id"]]).list.len() == 0
+    assert frame.select(is_short, "depth", "licence").unique().sort("depth").rows() == [(True, 1, "Apache-2.0"), (False, 5, "CC-BY-4.0")]
+
+
+def test_requests_that_wait_for_their_next_try_leave_no_slot_empty(make_seeds: MakeFrame, tmp_path: Path) -> None:
+    with MisbehavingServer(in_order(*["500 after"] * 8)) as server:
+        frame = generate(specify(server, 60, in_flight=8), make_seeds(), tmp_path / "ledger")
+    waited_until = min(asked.at for asked in server.asked) + RETRY_AFTER_SECONDS
+    assert sum(asked.at < waited_until for asked in server.asked) > 8
+    assert frame["parse_fault"].null_count() == 60
 
 
 def test_no_key_is_written_or_told(make_seeds: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import shutil
+import time
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,8 +22,10 @@ from misbehaving_server import FAULTS, RETRY_AFTER_SECONDS, Asked, MisbehavingSe
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, Message, ParkedError, Request
 from factory.generation.local_teacher import LocalTeacher
+from factory.generation.replies import read_retry_after
 from factory.generation.server_teacher import ServerTeacher
-from factory.generation.wire import Setback, read_retry_after
+from factory.generation.tokens import MESSAGE_TOKENS, ChatTokenizer
+from factory.generation.wire import Setback
 from factory.model_spec import Sampling, ServerSpec, TeacherSpec
 from resources.models import Models
 
@@ -204,6 +208,15 @@ def test_a_request_is_given_up_where_the_server_answers_others() -> None:
     assert sum("poison" in str(asked.body) for asked in server.asked) == 2
 
 
+def test_the_last_request_is_given_up_and_parks_nobody_where_it_alone_fails() -> None:
+    with MisbehavingServer(in_order(None, "500", "500", "500", "500", "500", "500")) as server:
+        teacher = open_teacher(server, tries=2, in_flight=1)
+        assert put(teacher, ask())[0].finish_reason == "stop"
+        assert put(teacher, ask("b"))[0].finish_reason == "failed"
+        # With another that fails, it is the server.
+        assert isinstance(put_each(teacher, [ask("c")])[0], ParkedError)
+
+
 def test_a_dead_server_is_parked_and_tried_again_later() -> None:
     with MisbehavingServer(lambda asked: "500") as server:
         teacher = open_teacher(server, tries=2)
@@ -228,6 +241,37 @@ def test_a_dead_server_is_parked_and_tried_again_later() -> None:
         asyncio.run(asyncio.sleep(0.25))
         assert {type(each) for each in asyncio.run(wait_and_ask())} == {Completion}
         assert server.most_open <= 32
+
+
+def test_a_parked_server_that_says_later_lives() -> None:
+    with MisbehavingServer(in_order("500", "500", "429 after")) as server:
+        teacher = open_teacher(server, tries=2)
+        parked = put_each(teacher, [ask()])[0]
+        assert isinstance(parked, ParkedError)
+        left = parked.retry_at - time.monotonic()
+        assert 0 < left <= 0.2
+        time.sleep(left)
+        found = put_each(teacher, [ask(f"Task {number}", number) for number in range(5)])
+    assert {type(each) for each in found} == {Completion}
+
+
+def test_what_the_server_asks_to_wait_for_is_no_failed_try() -> None:
+    with MisbehavingServer(in_order("500 after", "502 date")) as server:
+        assert put(open_teacher(server, tries=1), ask())[0].finish_reason == "stop"
+        assert len(server.asked) == 3
+
+
+def test_an_error_that_asks_to_wait_for_ever_is_of_the_request_where_others_are_answered() -> None:
+    def poison(asked: Asked) -> str | None:
+        return "500 after" if "poison" in asked.body["messages"][0]["content"] else None
+
+    with MisbehavingServer(poison, latency=0.1) as server:
+        teacher = open_teacher(server, tries=1, patience_seconds=2, in_flight=2)
+        found = put_each(teacher, [ask("poison"), *(ask(f"Task {number}", number) for number in range(30))])
+        assert {each.finish_reason for each in found[1:] if isinstance(each, Completion)} == {"stop"}
+        assert isinstance(found[0], Completion) and found[0].text.startswith("500 made-up fault 500 after")
+        server.schedule = lambda asked: "500 after"
+        assert isinstance(put_each(teacher, [ask("b")])[0], ParkedError)
 
 
 def test_a_server_that_is_not_there_is_parked() -> None:
@@ -364,6 +408,45 @@ def test_a_tokenizer_counts_exactly_and_refuses_beforehand(tiny_model: Path, tin
         messages = (Message("user", "apple tree"), Message("assistant", "sun"), Message("user", "a" * 100))
         assert teacher.count_tokens(messages) == tiny_teacher.count_tokens(messages)
         fits, over = "a" * (320 - 64 - 3), "a" * (320 - 64 - 2)
-        answers = put(teacher, ask(fits), ask(over))
-        assert answers[1] == Completion("", "overflow", 320 - 64 + 1, 0)
-        assert (answers[0].finish_reason, len(server.asked)) == ("stop", 1)
+        assert teacher.find_overflow(ask(fits)) is None
+        assert teacher.find_overflow(ask(over)) == Completion("", "overflow", 320 - 64 + 1, 0)
+        assert put(teacher, ask(fits))[0].finish_reason == "stop"
+
+
+def test_without_a_tokenizer_the_estimate_says_what_fits() -> None:
+    teacher = ServerTeacher("m", ServerSpec(base_url="http://localhost:1/v1", context_tokens=320))
+    room = 320 - SAMPLING.max_new_tokens
+    fits = "a" * (3 * (room - 2 * MESSAGE_TOKENS))
+    assert teacher.find_overflow(ask(fits)) is None
+    assert teacher.find_overflow(ask(fits + "a")) == Completion("", "overflow", room + 1, 0)
+    assert ServerTeacher("m", ServerSpec(base_url="http://localhost:1/v1")).find_overflow(ask("a" * 10**6)) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["user", "assistant"]), st.text(max_size=60)), min_size=1, max_size=4))
+def test_what_is_not_counted_does_fit(tiny_model: Path, turns: list[tuple[Any, str]]) -> None:
+    request = Request(tuple(Message(role, text) for role, text in turns), 7, SAMPLING)
+    for counted in ({}, {"tokenizer": str(tiny_model)}):
+        teacher = ServerTeacher("m", ServerSpec(base_url="http://localhost:1/v1", context_tokens=SAMPLING.max_new_tokens + 90, **counted))
+        assert (teacher.find_overflow(request) is None) == (teacher.count_tokens(request.messages) <= 90)
+
+
+def test_most_prompts_are_known_to_fit_without_being_counted(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded, encode = list[Any](), ChatTokenizer.encode
+    monkeypatch.setattr(ChatTokenizer, "encode", lambda self, chats: encoded.append(chats) or encode(self, chats))
+    teacher = ServerTeacher("m", ServerSpec(base_url="http://localhost:1/v1", context_tokens=320, tokenizer=str(tiny_model)))
+    assert {teacher.find_overflow(ask(f"Task {number}")) for number in range(50)} == {None}
+    assert len(encoded) == 1, "the template, once"
+
+
+def test_how_tokens_are_counted_is_told_by_what_the_tokenizer_is_and_not_where(tiny_model: Path, tmp_path: Path) -> None:
+    def describe(**settings: Any) -> list[Any]:
+        return ServerTeacher("m", ServerSpec(base_url="http://localhost:1/v1", **settings)).describe_counting()
+
+    moved, changed = (tmp_path / place / tiny_model.name for place in ("moved", "changed"))
+    for folder in (moved, changed):
+        shutil.copytree(tiny_model, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    (changed / "chat_template.jinja").write_text("{{ messages }}")
+    here = describe(tokenizer=str(tiny_model))
+    assert here == describe(tokenizer=str(moved))
+    told = [describe(), here, describe(tokenizer=str(changed)), describe(context_tokens=320), describe(context_tokens=321)]
+    assert len({str(each) for each in told}) == 5

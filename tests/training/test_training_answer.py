@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_student import CONTEXT_TOKENS, save_student, write_records
 
+from factory.generation.local_teacher import LocalTeacher
 from factory.training import Problem, answer_problems
 
 
@@ -53,6 +56,22 @@ def test_progress_ends_at_all_problems(student: Path) -> None:
     told: list[tuple[int, int]] = []
     answer_problems(student, problems(), 2, 8, lambda done, total: told.append((done, total)))
     assert told == [(8, 20), (16, 20), (20, 20)]
+
+
+def test_a_model_with_an_adapter_answers_as_the_two_merged(student: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(3)
+    config = LoraConfig(r=4, lora_alpha=16, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(student), config)
+    adapted.save_pretrained(tmp_path / "adapter")
+    shutil.copytree(student, tmp_path / "merged")
+    adapted.merge_and_unload().save_pretrained(tmp_path / "merged")
+    asked = problems()
+    answers = answer_problems(LocalTeacher(str(student), None, 6, str(tmp_path / "adapter")), asked, 12, 6)
+    assert answers == answer_problems(tmp_path / "merged", asked, 12, 6)
+    assert answers != answer_problems(student, asked, 12, 6)
 
 
 def test_no_problems_open_no_model() -> None:

@@ -104,8 +104,7 @@ def compare(judge: Judge, pairs: Sequence[tuple[Row, Row]], ledger: Ledger, spen
     arXiv 2306.05685, section 3.4: a response wins only if it is preferred in both). Raises what `judge_cases` raises."""
     forward = [_show_pair(judge, a, b) for a, b in pairs]
     backward = [_show_pair(judge, b, a) for a, b in pairs]
-    left = f"leaf {pairs[0][0]['leaf']}: " if pairs else ""
-    said = judge_cases([*forward, *backward], ledger, spending, left)
+    said = judge_cases([*forward, *backward], ledger, spending)
     return [_prefer(ahead, behind) for ahead, behind in zip(said[: len(pairs)], said[len(pairs) :], strict=True)]
 
 
@@ -123,8 +122,8 @@ def count_unparsed(votes: pl.Series) -> pl.DataFrame:
 
 
 def name_row(row: Row) -> str:
-    """What a row is called where a request about it fails."""
-    return f"leaf {row['leaf']}, record {row['record_id']}"
+    """What a row is called where a request about it fails; a labelled example has no name but its words."""
+    return f"leaf {row['leaf']}, record {row['record_id']}" if "leaf" in row else f"example {row['instruction'][:40]!r}"
 
 
 def _cast(judge: Judge, said: Judgement) -> Vote:

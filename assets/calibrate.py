@@ -129,16 +129,13 @@ def advise(calibration: Calibration) -> Iterator[str]:
     """What to try where a figure says that verdicts should not be trusted."""
     kappa, baseline, accuracy = calibration.kappa, calibration.length.baseline, calibration.accuracy
     if kappa.low is None or kappa.low <= 0:
-        yield "kappa may be 0: on these examples it agrees with people no better than chance would; use another model or rubric."
+        yield "kappa may be 0: on these examples it agrees with the labels no better than chance would; use another model or rubric."
     if baseline.value is not None and accuracy.low is not None and accuracy.low <= baseline.value:
         yield "whoever just takes the longer response is right as often, as far as these examples can tell."
     if calibration.unparsed.value is not None and calibration.unparsed.value > MUCH_UNPARSED:
-        why = (
-            "do not parse: give the judge more max_new_tokens"
-            if calibration.rubric
-            else "are longer than the model reads: use one with more"
-        )
-        yield f"{calibration.unparsed.value:.0%} {why}{', or a simpler rubric' if calibration.rubric else ' context'}."
+        of_judge = "do not parse: give the judge more max_new_tokens, or a simpler rubric"
+        of_model = "are longer than the model reads: use one with more context"
+        yield f"{calibration.unparsed.value:.0%} {of_judge if calibration.rubric else of_model}."
     if calibration.position and (calibration.position.flips.value or 0) > MANY_FLIPS:
         yield "its verdict often changes with the order of the two; these count as ties, so that it decides little."
     error = calibration.calibration_error
@@ -171,7 +168,7 @@ def _list_figures(calibration: Calibration) -> Iterator[tuple[str, Figure | None
     if calibration.position:
         yield "verdicts that the order flips", calibration.position.flips
         yield "prefers the first shown", calibration.position.first
-    of = "people prefer the longer" if calibration.kind == "pairs" else "longer than the median"
+    of = "the longer is preferred" if calibration.kind == "pairs" else "longer than the median"
     yield f"accuracy where {of}", calibration.length.longer
     yield f"accuracy where {of.replace('longer', 'shorter')}", calibration.length.shorter
     yield "accuracy of length alone", calibration.length.baseline
@@ -183,7 +180,7 @@ def _list_figures(calibration: Calibration) -> Iterator[tuple[str, Figure | None
 
 def _draw_confusion(calibration: Calibration) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("people said")
+    table.add_column("label")
     names = [*next(iter(calibration.confusion.values()))]
     for name in names:
         table.add_column(f"judged {name}" if name != "unparsed" else name, justify="right")

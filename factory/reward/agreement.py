@@ -86,22 +86,24 @@ def measure_calibration(probabilities: Floats, outcomes: NDArray[np.bool_]) -> F
 
 
 def measure_area(scores: Floats, good: NDArray[np.bool_]) -> Figure:
-    """Area under the ROC curve: how often a good response has a higher score than a bad one, ties by half."""
-    from sklearn.metrics import roc_auc_score
+    """Area under the ROC curve: how often a good response has a higher score than a bad one, ties by half.
 
+    By ranks (Mann & Whitney 1947; Hanley & McNeil 1982, Radiology 143:29), as resampling takes hundreds of areas.
+    """
     def area(drawn: NDArray[np.int64]) -> float:
-        both = 0 < good[drawn].sum() < len(drawn)
-        return float(roc_auc_score(good[drawn], scores[drawn])) if both else np.nan
+        is_good = good[drawn]
+        hits = int(is_good.sum())
+        misses = len(drawn) - hits
+        ranks = float(_rank(scores[drawn])[is_good].sum())
+        return (ranks - hits * (hits + 1) / 2) / (hits * misses) if hits and misses else np.nan
 
     return resample(len(good), area)
 
 
 def measure_correlation(one: Floats, other: Floats) -> Figure:
     """Spearman's rank correlation; null where one of the two is constant."""
-    from scipy.stats import rankdata
-
     def correlate(drawn: NDArray[np.int64]) -> float:
-        ranks = rankdata(one[drawn]), rankdata(other[drawn])
+        ranks = _rank(one[drawn]), _rank(other[drawn])
         constant = any(each.std() == 0 for each in ranks)
         return np.nan if constant else float(np.corrcoef(*ranks)[0, 1])
 
@@ -115,6 +117,13 @@ def resample(size: int, statistic: Callable[[NDArray[np.int64]], float]) -> Figu
     generator = np.random.default_rng(0)
     drawn = [statistic(generator.integers(0, size, size)) for _ in range(RESAMPLES)]
     return Figure(**_bound(statistic(np.arange(size)), np.array(drawn)), size=size)
+
+
+def _rank(values: Floats) -> Floats:
+    """Ranks from 1, equal values at their mean: what scipy's rankdata gives, without its checks of each of a bootstrap's hundreds of draws."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
 
 
 def _bound(value: float, resampled: Floats) -> dict[str, Any]:

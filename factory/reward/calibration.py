@@ -221,7 +221,8 @@ def _measure_calibration(labelled: Labelled, said: _Said) -> Figure | None:
     read = ~np.isnan(said.scores)
     if labelled.kind == "singles":
         return measure_calibration(expit(said.scores[read]), np.array([single.good for single in labelled.singles])[read])
-    decided = read & np.array([pair.preferred != "tie" for pair in labelled.pairs])
+    # Where either is a tie there is nothing to be right about.
+    decided = read & (said.scores != 0) & np.array([pair.preferred != "tie" for pair in labelled.pairs])
     right = np.array([(gap > 0) == (pair.preferred == "a") for gap, pair in zip(said.scores, labelled.pairs, strict=True)])
     return measure_calibration(expit(np.abs(said.scores[decided])), right[decided])
 

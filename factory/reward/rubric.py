@@ -50,9 +50,25 @@ def _read_rubric(file: Path) -> Rubric:
         rubric = Rubric.model_validate(source.data)
     except ValidationError as error:
         raise InputFaults(f"rubric {file}", [*faults, *list_faults(source, Rubric, error)]) from None
-    if faults := (*faults, *_check_names(source, rubric), *_check_templates(source, rubric)):
+    if faults := (*faults, *_check_score(source, rubric), *_check_names(source, rubric), *_check_templates(source, rubric)):
         raise InputFaults(f"rubric {file}", faults)
     return rubric
+
+
+def _check_score(source: YamlSource, rubric: Rubric) -> Iterator[Fault]:
+    """Faults of a score that nothing gives, or that nobody can tell a good one of."""
+    if rubric.compares and rubric.good_from is not None:
+        yield source.fault(["good_from"], "a rubric that compares calls nothing good: give good_from, or compares: true, and not both")
+    if not rubric.compares and rubric.good_from is None:
+        yield source.fault([], "good_from is missing: the least score of a good response; or compares: true, for a rubric of two responses")
+    numbers = {name for step in rubric.steps for name in step.numbers}
+    for name in rubric.weights:
+        if name not in numbers:
+            told = f"no step gives a number {name!r} (of a JSON schema it must be required, an integer or number); {suggest(name, numbers)}"
+            yield source.fault(["weights", name], told, at_key=True)
+    if not rubric.weights and len(rubric.steps[-1].numbers) != 1:
+        problem = "the last step gives no score: use the parser 'score', or a JSON schema and weights"
+        yield source.fault(["steps", len(rubric.steps) - 1, "name"], problem)
 
 
 def _check_names(source: YamlSource, rubric: Rubric) -> Iterator[Fault]:

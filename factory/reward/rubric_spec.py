@@ -48,7 +48,7 @@ class Rubric(Part):
     """How a judge scores a response, or compares two.
 
     The score is the number that the last step gives, or with `weights` their weighted sum. Of a rubric that compares, a score above 0 says
-    that the first response is better, below 0 the second, and 0 that neither is.
+    that the first response is better, below 0 the second, and 0 that neither is. `load_rubric` sees that there is a score.
     """
 
     name: Identifier
@@ -59,25 +59,10 @@ class Rubric(Part):
     weights: dict[Identifier, float] = Field({}, description="Numbers that steps give, by how they weigh in the score.")
     steps: tuple[Question, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _scores(self) -> Self:
-        if self.compares == (self.good_from is not None):
-            raise ValueError("give good_from, or compares: true, and not both")
-        if not self.weights and len(self.steps[-1].numbers) != 1:
-            raise ValueError("the last step gives no number: use the parser 'score', or a JSON schema and weights")
-        if missing := [name for name in self.weights if not any(name in step.numbers for step in self.steps)]:
-            raise ValueError(f"weights: no step gives a number {missing[0]!r} (of a JSON schema it must be required, an integer or number)")
-        return self
-
     @property
     def given(self) -> tuple[str, ...]:
         """What the prompt of the first step may use."""
         return (*SHOWN, *(("first", "second") if self.compares else ("response",)))
-
-    @property
-    def numbers(self) -> frozenset[str]:
-        """Every number that the steps give."""
-        return frozenset[str]().union(*(step.numbers for step in self.steps))
 
     def score(self, values: Mapping[str, float]) -> float:
         """The score from the numbers that the steps gave."""

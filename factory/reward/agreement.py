@@ -90,6 +90,7 @@ def measure_area(scores: Floats, good: NDArray[np.bool_]) -> Figure:
 
     By ranks (Mann & Whitney 1947; Hanley & McNeil 1982, Radiology 143:29), as resampling takes hundreds of areas.
     """
+
     def area(drawn: NDArray[np.int64]) -> float:
         is_good = good[drawn]
         hits = int(is_good.sum())
@@ -102,6 +103,7 @@ def measure_area(scores: Floats, good: NDArray[np.bool_]) -> Figure:
 
 def measure_correlation(one: Floats, other: Floats) -> Figure:
     """Spearman's rank correlation; null where one of the two is constant."""
+
     def correlate(drawn: NDArray[np.int64]) -> float:
         ranks = _rank(one[drawn]), _rank(other[drawn])
         constant = any(each.std() == 0 for each in ranks)
@@ -120,7 +122,7 @@ def resample(size: int, statistic: Callable[[NDArray[np.int64]], float]) -> Figu
 
 
 def _rank(values: Floats) -> Floats:
-    """Ranks from 1, equal values at their mean: what scipy's rankdata gives, without its checks of each of a bootstrap's hundreds of draws."""
+    """Ranks from 1, equal values at their mean: what scipy's rankdata gives, without its checks of every draw of a bootstrap."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[places]
     return ranks

@@ -20,6 +20,7 @@ from factory.generation.plan import list_teachers
 from factory.generation.quota import count_most
 from factory.generation.spending import BudgetSpentError
 from factory.line import Line
+from factory.reward.rubric import load_rubric
 from factory.seeds.documents import collect_documents
 from factory.seeds.examples import collect_examples
 from resources.home import Home
@@ -84,6 +85,12 @@ def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
         yield (
             f"Counted where every candidate is accepted: {counted:,} of a leaf. With accepted_per_leaf {spec.accepted_per_leaf:,} a leaf "
             f"may be given up to {most:,}, which is {most / counted:.3g} times this."
+        )
+    if line.reward.judges:
+        questions = sum(len(load_rubric(judge.rubric).steps) for judge in line.reward.judges)
+        yield (
+            f"Not in it: the {len(line.reward.judges)} judges of the reward stage, who are asked up to "
+            f"{questions * estimate.candidates:,} requests, and again where an answer does not parse; that counts towards the budget."
         )
     if spec.budget is not None:
         yield _write_budget(line, estimate)

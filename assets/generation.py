@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import check_frame, specify_checks
+from assets.judges import Bench
 from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, read_assets
 from assets.leaves import make_leaves
 from assets.pages import show_table
@@ -113,6 +114,10 @@ class _Desk:
     def judge(self) -> Teacher | None:
         return self.models.teacher(self.line.generation.judge) if self.line.generation.judge else None
 
+    @cached_property
+    def bench(self) -> Bench:
+        return Bench(self.line, self.models, self.run)
+
     @property
     def spending(self) -> Spending:
         return self.models.spending(self.line.generation, self.run)
@@ -130,7 +135,7 @@ class _Desk:
         if not is_reviewed(spec, self.teachers):
             return take_fingerprint(["generation"], settings, frames)
         held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
-        judged_by = [reward.model_dump(exclude=NOT_JUDGING), name_reward_model(reward)]
+        judged_by = [reward.model_dump(exclude=NOT_JUDGING), name_reward_model(reward), *self.bench.describe()]
         return take_fingerprint(["generation", "reward"], [*settings, *judged_by], [*frames, held_out])
 
     def write(self, leaf: str) -> Made:
@@ -151,7 +156,7 @@ class _Desk:
                 watch=partial(self.progress.count, leaf),
                 most=count_most(spec),
             )
-            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, lambda: self.models.reward(reward))
+            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, lambda: self.models.reward(reward), self.bench.vote)
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:
             return Made(written.frame)

@@ -8,14 +8,19 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import check_frame, specify_checks
+from assets.judges import Bench
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_plot, show_sample
 from assets.validation import join_verdicts
 from factory.line import Line
+from factory.release.contents import Judged
 from factory.release.writer import publish_release
+from factory.reward.calibration import key_of_judge, key_of_reward_model
 from factory.reward.funnel import count_funnel
+from resources.calibrations import Calibrations
 from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
+from resources.models import Models
 
 RELEASE = {"line": pl.String, "version": pl.String, "folder": pl.String, "digest": pl.String, "records": pl.Int64, "tokens": pl.Int64}
 """Columns of the one row that says what was published."""
@@ -36,8 +41,10 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         check_specs=specify_checks(key),
     )
     def dataset_release(
+        context: dg.AssetExecutionContext,
         config: Remake,
         keeper: Keeper,
+        models: Models,
         accepted: pl.DataFrame,
         rejected: pl.DataFrame,
         seed_examples: pl.DataFrame,
@@ -45,16 +52,19 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
     ) -> Outcome:
         verdicts = join_verdicts(accepted, rejected)
         funnel = count_funnel(verdicts)
-        models = _name_models(verdicts)
+        named = _name_models(verdicts)
         keeper.progress.start("dataset_release", 1)
 
         def publish() -> Made:
-            release = publish_release(find_home().releases, line, accepted, seed_examples, funnel, gates, verdicts, models=models)
+            judged = _list_judged(line, named, Bench(line, models, context.run_id))
+            release = publish_release(
+                find_home().releases, line, accepted, seed_examples, funnel, gates, verdicts, models=named, judged=judged
+            )
             row = {name: getattr(release, name) for name in RELEASE} | {"folder": str(release.folder)}
             return Made(pl.DataFrame([row], schema=RELEASE))
 
         sections = {"name", "description", "seed", "seeds", "generation", "reward", "validation"}
-        settings = line.model_dump(mode="json", include=sections) | {"models": models, "root": str(find_home().releases)}
+        settings = line.model_dump(mode="json", include=sections) | {"models": named, "root": str(find_home().releases)}
         settings["generation"].pop("budget")  # it shapes no record
         kept = keeper.keep(
             key,
@@ -86,6 +96,17 @@ def _name_models(verdicts: pl.DataFrame) -> dict[str, str]:
     """The models that wrote and scored the records, as the records name them."""
     named = {"teacher": verdicts["teacher"], "reward": verdicts["reward_model"]}
     return {role: ", ".join(names) for role, column in named.items() if (names := column.drop_nulls().unique().sort().to_list())}
+
+
+def _list_judged(line: Line, named: dict[str, str], bench: Bench) -> list[Judged]:
+    """The reward model, where one was asked, and the judges, with what `factory calibrate` found of them."""
+    known = Calibrations(find_home().calibrations(line.name))
+    judged = []
+    if reward := named.get("reward"):
+        judged.append(Judged("reward model", reward, None, known.find(key_of_reward_model(reward, line.reward))))
+    for judge in (*bench.judges, *([bench.comparer] if bench.comparer else [])):
+        judged.append(Judged("judge", judge.identity, judge.rubric.name, known.find(key_of_judge(judge))))
+    return judged
 
 
 def _show_release(release: pl.DataFrame, records: pl.DataFrame) -> dict[str, Any]:

@@ -8,12 +8,15 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import check_frame, specify_checks
-from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets, specify_asset
+from assets.generation import TEACHER_POOL
+from assets.judges import Bench
+from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, read_assets, specify_asset
 from assets.leaves import make_leaves
 from assets.pages import show_floats, show_kept, show_plot, show_sample, show_table
 from factory.line import Line
 from factory.records import PREFERENCE, SCORED, VERDICT
 from factory.reward.funnel import count_funnel, hints
+from factory.reward.judges import count_unparsed
 from factory.reward.models import NOT_JUDGING, name_reward_model
 from factory.reward.pairs import make_pairs
 from factory.reward.score import score_candidates
@@ -38,17 +41,20 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         "scored",
         "reward",
         SCORED,
-        "Candidates with what judges them: the leaf's verifier where it names one, the reward model where it does not.",
+        "Candidates with what judges them: the leaf's verifier where it names one, the reward model and the judges where it does not.",
         by_leaf=True,
         ins=read_assets(line, "candidates"),
+        pool=TEACHER_POOL if spec.judges else None,
     )
     def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
-        asked = [name_reward_model(spec), spec.model_dump(include={"scope", "judges"})]
+        bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
+        asked = [name_reward_model(spec), spec.model_dump(include={"scope"}), bench.describe()]
+        rooms = ["reward", "generation"] if spec.judges else ["reward"]
         make_leaves(
             context,
             keeper,
-            lambda leaf: take_fingerprint(["reward"], asked, [candidates.filter(leaf=leaf)]),
-            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, lambda: models.reward(spec))),
+            lambda leaf: take_fingerprint(rooms, asked, [candidates.filter(leaf=leaf)]),
+            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, lambda: models.reward(spec), bench.vote)),
             _show_scores,
             refresh=config.refresh,
         )
@@ -95,11 +101,18 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         ins=read_assets(line, "accepted", "rejected"),
     )
     def preference_pairs(
-        context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, accepted: pl.DataFrame, rejected: pl.DataFrame
+        context: dg.AssetExecutionContext,
+        config: Remake,
+        keeper: Keeper,
+        models: Models,
+        accepted: pl.DataFrame,
+        rejected: pl.DataFrame,
     ) -> Outcome:
         key = asset_key(line, "preference_pairs")
-        fingerprint = take_fingerprint(["reward"], spec.pairs.model_dump(), [accepted, rejected])
-        make = partial(make_pairs, pl.concat([accepted, rejected]), spec.pairs)
+        bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
+        asked = [spec.pairs.model_dump(exclude={"judge"}), bench.comparer and bench.comparer.describe()]
+        fingerprint = take_fingerprint(["reward"], asked, [accepted, rejected])
+        make = partial(make_pairs, pl.concat([accepted, rejected]), spec.pairs, bench.compare)
         kept = keeper.keep(key, None, fingerprint, lambda: Made(make()), refresh=config.refresh)
         return Outcome(metadata=show_kept(kept) | _show_pairs(kept.frame))
 
@@ -113,7 +126,17 @@ def _show_scores(frame: pl.DataFrame) -> dict[str, Any]:
         **{f"mean_{name}": pl.col("attributes").struct.field(name).mean() for name in ATTRIBUTES},
     )
     sample = show_table(frame, ["instruction", "response", "verified", "verifier_note", "reward"])
-    return {"sample": sample, **show_floats({name: mean for name, mean in means.row(0, named=True).items() if mean is not None})}
+    shown = {"sample": sample, **show_floats({name: mean for name, mean in means.row(0, named=True).items() if mean is not None})}
+    return shown | _show_votes(frame)
+
+
+def _show_votes(frame: pl.DataFrame) -> dict[str, Any]:
+    """How often each judge's answer did not parse."""
+    counted = count_unparsed(frame["votes"])
+    if counted.is_empty():
+        return {}
+    shares = {f"unparsed by {row['judge']}, {row['rubric']}": row["unparsed_share"] for row in counted.iter_rows(named=True)}
+    return {"votes": show_table(counted, counted.columns, rows=counted.height), **show_floats(shares)}
 
 
 def _show_funnel(funnel: pl.DataFrame) -> dict[str, Any]:

@@ -70,11 +70,14 @@ def preview_line(line: Line) -> None:
     """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher or key."""
     from factory.generation.plan import list_flows, list_teachers
     from factory.generation.teachers import open_teacher
+    from factory.reward.judges import check_rubrics
     from factory.validation.gates import decide_gates
 
     list_flows(line.generation)
+    check_rubrics(line.reward)
     decide_gates(empty(METRIC), line.validation)
-    for section in (*list_teachers(line.generation), *([line.generation.judge] if line.generation.judge else [])):
+    judges = (line.generation.judge, *line.reward.judges, line.reward.pairs.judge)
+    for section in (*list_teachers(line.generation), *(judge for judge in judges if judge)):
         open_teacher(section)
 
 
@@ -191,8 +194,11 @@ def _configure(job: dg.JobDefinition, part: _Part, *, refresh: bool, ask_failed_
         nodes = {job.asset_layer.get(key).assets_def.op for key in keys}
         ops = {node.name: {"refresh": True} for node in nodes if node.has_config_field}
     if ask_failed_again:
-        for name in (job.asset_layer.get(key).assets_def.op.name for key in keys if key.path[-1] == "candidates"):
-            ops[name] = ops.get(name, {}) | {"ask_failed_again": True}
+        for key in keys:
+            name = job.asset_layer.get(key).assets_def.op.name
+            # What was given up may be a judge's answer.
+            again = {"candidates": {"ask_failed_again": True}, "scored": {"refresh": True}}.get(key.path[-1], {})
+            ops |= {name: ops.get(name, {}) | again} if again else {}
     return config | ({"ops": {name: {"config": given} for name, given in ops.items()}} if ops else {})
 
 

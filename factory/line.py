@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from factory.faults import Fault, InputFaults
-from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow
-from factory.line_models import find_missing_models, locate_models
+from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow, place_rubrics
+from factory.line_models import find_missing_models, get_at, locate_models
 from factory.model_spec import Price, Sampling, TeacherSpec
 from factory.reward_spec import RewardSpec
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
@@ -210,6 +210,9 @@ def load_line(file: Path) -> Line:
         raise InputFaults(f"line {file}", faults)
     seeds = resolve_seed_paths(line.seeds, file.parent)
     data = line.model_copy(update={"seeds": seeds, "generation": _with_local_flows(line.generation, file)}).model_dump()
+    for place in place_rubrics(data):
+        if isinstance(named := get_at(data, place), str):
+            get_at(data, place[:-1])[place[-1]] = locate_flow(named, file.parent)
     return Line.model_validate(locate_models(data, file))
 
 

@@ -1,4 +1,4 @@
-"""Where a line names flows, and whether they are there; what is wrong inside of one is told where it is read."""
+"""Where a line names flows and rubrics, and whether they are there; what is wrong inside of one is told where it is read."""
 
 from __future__ import annotations
 
@@ -7,38 +7,44 @@ from pathlib import Path
 from typing import Any
 
 from factory.faults import Fault
+from factory.line_models import Place, get_at
 from factory.spec_faults import suggest
 from factory.yaml_source import YamlSource
 
 FLOW_KEYS = ("freeform_flow", "grounded_flow", "topic_flow", "dialogue_flow")
 """Keys of the generation section that name a flow."""
 FLOWS = Path(__file__).parent / "generation/flows"
+RUBRICS = Path(__file__).parent / "reward/rubrics"
 
 
-def list_bundled() -> list[str]:
-    """Names of the bundled flows, sorted."""
-    return sorted(path.stem for path in FLOWS.glob("*.yaml"))
+def list_bundled(folder: Path = FLOWS) -> list[str]:
+    """Names of the bundled flows, or of what else is bundled in `folder`, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def find_flow_faults(source: YamlSource, folder: Path) -> Iterator[Fault]:
-    """A fault for each flow that the line `source` names and that is neither bundled nor a file; paths are relative to `folder`."""
-    bundled = list_bundled()
-    for place, named in _find_named(source.data):
-        if named not in bundled and not (folder / named).is_file():
-            yield source.fault(place, f"no file {(folder / named).resolve()} and no bundled flow {named!r}; {suggest(named, bundled)}")
+    """A fault for each flow or rubric that the line `source` names and that is neither bundled nor a file, relative to `folder`."""
+    places = [("flow", FLOWS, place) for place in _place_flows(source.data)]
+    places += [("rubric", RUBRICS, place) for place in place_rubrics(source.data)]
+    for what, bundled_in, place in places:
+        named, bundled = get_at(source.data, place), list_bundled(bundled_in)
+        if isinstance(named, str) and named not in bundled and not (folder / named).is_file():
+            yield source.fault(place, f"no file {(folder / named).resolve()} and no bundled {what} {named!r}; {suggest(named, bundled)}")
 
 
 def locate_flow(named: str, folder: Path) -> str:
-    """A flow as a line names it, one in a file as an absolute path."""
+    """A flow or rubric as a line names it, one in a file as an absolute path."""
     return str((folder / named).resolve()) if (folder / named).is_file() else named
 
 
-def _find_named(data: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each flow that is named, with its place; what is no text is told by the line's types."""
-    generation = data.get("generation")
-    if not isinstance(generation, dict):
-        return
-    by_leaf = generation.get("flows")
-    named: list[tuple[tuple[str, ...], Any]] = [(("generation", key), generation.get(key)) for key in FLOW_KEYS]
-    named += [(("generation", "flows", pattern), flow) for pattern, flow in (by_leaf if isinstance(by_leaf, dict) else {}).items()]
-    yield from ((place, flow) for place, flow in named if isinstance(flow, str))
+def _place_flows(data: dict[str, Any]) -> list[Place]:
+    by_leaf = get_at(data, ("generation", "flows"))
+    patterns = by_leaf if isinstance(by_leaf, dict) else {}
+    return [*(("generation", key) for key in FLOW_KEYS), *(("generation", "flows", pattern) for pattern in patterns)]
+
+
+def place_rubrics(data: dict[str, Any]) -> list[Place]:
+    """Where a line, or its dump, names rubrics."""
+    judges = get_at(data, ("reward", "judges"))
+    listed: list[Place] = [("reward", "judges", i, "rubric") for i in range(len(judges) if isinstance(judges, list | tuple) else 0)]
+    return [*listed, ("reward", "pairs", "judge", "rubric")]

@@ -18,6 +18,7 @@ TEACHER_KEYS: tuple[tuple[str, ...], ...] = (
     ("generation", "judge"),
     ("reward",),
     ("reward", "judges", "*"),
+    ("reward", "pairs", "judge"),
 )
 """Where a line names a model and its server; `*` is each item of a list."""
 MODEL_KEYS: tuple[tuple[str, ...], ...] = (("training", "student"),)

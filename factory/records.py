@@ -115,7 +115,7 @@ PREFERENCE: dict[str, Any] = {
     "chosen": TURNS,  # the assistant's last message
     "rejected": TURNS,
     "margin": pl.Float64,  # goodness of the chosen less that of the rejected; null where either has none
-    "by": pl.String,  # what told them apart: "verifier", "judges" or "goodness"
+    "by": pl.String,  # what told them apart: "verifier", "judges", "comparison" or "goodness"
     "chosen_id": pl.String,  # record_id of the candidate, an accepted one
     "rejected_id": pl.String,
     "chosen_goodness": pl.Float64,

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from factory.model_spec import ServerSpec, TeacherSpec
+from factory.model_spec import Sampling, ServerSpec, TeacherSpec
 from factory.spec import Share, Spec
 
 Attribute = Literal["helpfulness", "correctness", "coherence", "complexity", "verbosity"]
@@ -46,7 +46,16 @@ class JudgeSpec(TeacherSpec):
     """A model that scores candidates by a rubric."""
 
     rubric: str = Field(default="pair", min_length=1, description="A bundled rubric, or a file.")
-    min_score: float = Field(default=2.0, description="Least score by which the judge calls a candidate good.")
+    min_score: float | None = Field(
+        default=None, description="Least score by which a candidate is called good; else the rubric's good_from."
+    )
+    sampling: Sampling = Sampling(temperature=0.0, max_new_tokens=512)
+
+
+class ComparingJudgeSpec(JudgeSpec):
+    """A model that is put two responses by a rubric that compares."""
+
+    rubric: str = Field(default="preference", min_length=1, description="A bundled rubric that compares, or a file.")
 
 
 class ContaminationSpec(Spec):
@@ -66,11 +75,18 @@ class SemanticSpec(Spec):
 class PairsSpec(Spec):
     """Preference pairs from several responses to one instruction."""
 
-    by: tuple[Literal["verifier", "goodness", "judges"], ...] = Field(
+    by: tuple[Literal["verifier", "goodness", "judges", "comparison"], ...] = Field(
         default=("verifier", "judges", "goodness"), min_length=1, description="What may tell chosen from rejected, first to last."
     )
     min_margin: float = Field(default=0.5, ge=0, description="Least difference of goodness, where that is what tells them apart.")
     per_instruction: int = Field(default=1, ge=1, description="Pairs of one instruction at most; the widest margins first.")
+    judge: ComparingJudgeSpec | None = Field(default=None, description="Who is put chosen and rejected, in both orders; for `comparison`.")
+
+    @model_validator(mode="after")
+    def _compared_by_somebody(self) -> Self:
+        if ("comparison" in self.by) != (self.judge is not None):
+            raise ValueError("by: comparison and judge go together: give both, or neither")
+        return self
 
 
 class RewardSpec(Policy):

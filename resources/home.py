@@ -87,6 +87,10 @@ class Home:
         """The line's ledger of teacher's answers."""
         return self.root / "ledgers" / f"{line}.sqlite"
 
+    def calibrations(self, line: str) -> Path:
+        """What is known of the line's judges and reward models."""
+        return self.root / "calibrations" / line
+
     def model(self, line: str, phase: str, fingerprint: str) -> Path:
         """Where the student of one phase lies, made from what `fingerprint` says."""
         return self.root / "models" / line / phase / fingerprint

@@ -24,7 +24,7 @@ class Models(dg.ConfigurableResource[None]):
 
         Raises FactoryError where there is no such model, or where the key of its server is missing in the environment.
         """
-        return _open_teacher(spec.model_dump_json(exclude={"weight", "depth", "price"}))
+        return _open_teacher(spec.model_dump_json(include={*TeacherSpec.model_fields} - {"weight", "depth", "price"}))
 
     def spending(self, spec: GenerationSpec, run: str) -> Spending:
         """What the run of that id has newly spent so far, held against the line's budget: one count for all that ask with the same id."""

@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Generic, Protocol, TypeVar
 
 from factory.faults import FactoryError
 from factory.generation.chat import Completion
-from factory.generation.drafts import Draft
 from factory.generation.ledger import Ledger
 from factory.generation.models import Model, Served
 from factory.generation.spending import Spending
-from factory.generation.writers import Call, Writing
+from factory.generation.writers import Call
 
 WRITERS_OF_A_SLOT = 2
 """Writers for each request that may be in flight, so that one that waits for its next try leaves no slot empty."""
 
-Write = Callable[[Draft], Writing]
-Finish = Callable[[Draft], None]
+
+class Carried(Protocol):
+    """What a driver carries, such as a draft: it is finished, or is to be written on."""
+
+    @property
+    def finished(self) -> bool: ...
+
+
+D = TypeVar("D", bound=Carried)
+Write = Callable[[D], Generator[Call, Completion, list[D]]]
+Finish = Callable[[D], None]
 
 
 @dataclass(frozen=True)
-class _Open:
+class _Open(Generic[D]):
     """A writer that waits for the answer to its call."""
 
-    writing: Writing
+    writing: Generator[Call, Completion, list[D]]
     call: Call
 
 
@@ -42,7 +51,7 @@ class Source:
     spending: Spending
 
 
-async def drive_windows(drafts: Iterable[Draft], write: Write, source: Source, window: int, finish: Finish) -> None:
+async def drive_windows(drafts: Iterable[D], write: Write[D], source: Source, window: int, finish: Finish[D]) -> None:
     """Carries `drafts` in windows of `window`, each to its end: in rounds, in which every writer asks once.
 
     The floating-point output of a model depends on the shape of its batch, and a changed last digit may change a sampled token. So windows
@@ -66,7 +75,7 @@ class _StoppedError(FactoryError):
     """Nothing new is begun any more."""
 
 
-async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source, writers: int, finish: Finish) -> None:
+async def drive_concurrent(drafts: Iterable[D], write: Write[D], source: Source, writers: int, finish: Finish[D]) -> None:
     """Carries `drafts` with at most `writers` writers alive, each on its own way: none waits for another, and no list of all is made.
 
     `finish` is called with each finished draft, in no fixed order. Where a model or the ledger raises FactoryError, ParkedError among
@@ -74,8 +83,8 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
     other error. Where it is cancelled, what is in flight is given up, and nothing is asked any more when this ends.
     """
     rest = iter(drafts)
-    parted: list[Draft] = []
-    carried: set[asyncio.Task[list[Draft]]] = set()
+    parted: list[D] = []
+    carried: set[asyncio.Task[list[D]]] = set()
     errors: list[FactoryError] = []
     stopping = asyncio.Event()
 
@@ -84,13 +93,13 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
             raise errors[0] if errors else _StoppedError
         source.spending.admit()
 
-    async def carry(draft: Draft) -> list[Draft]:
+    async def carry(draft: D) -> list[D]:
         writing, answer = write(draft), None
         try:
             while not errors and not stopping.is_set():
                 answer = await _answer(writing.send(answer) if answer else next(writing), source, begin)
         except StopIteration as end:
-            ended: list[Draft] = end.value
+            ended: list[D] = end.value
             return ended
         except FactoryError as error:
             errors.append(error)
@@ -120,7 +129,7 @@ async def drive_concurrent(drafts: Iterable[Draft], write: Write, source: Source
         raise errors[0]
 
 
-def _start(drafts: Iterable[Draft], write: Write, finish: Finish) -> Iterator[_Open]:
+def _start(drafts: Iterable[D], write: Write[D], finish: Finish[D]) -> Iterator[_Open[D]]:
     """The writers of `drafts` that have something to ask, each at its first call."""
     for draft in drafts:
         if draft.finished:
@@ -129,7 +138,9 @@ def _start(drafts: Iterable[Draft], write: Write, finish: Finish) -> Iterator[_O
             yield from _advance(write(draft), None, write, finish)
 
 
-def _advance(writing: Writing, answer: Completion | None, write: Write, finish: Finish) -> Iterator[_Open]:
+def _advance(
+    writing: Generator[Call, Completion, list[D]], answer: Completion | None, write: Write[D], finish: Finish[D]
+) -> Iterator[_Open[D]]:
     """The writer at its next call, or those of the drafts that it ended in."""
     try:
         yield _Open(writing, next(writing) if answer is None else writing.send(answer))

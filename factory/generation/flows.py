@@ -126,7 +126,7 @@ def _check_templates(source: YamlSource, flow: Flow) -> Iterator[Fault]:
         for key in ("prompt", "system", "retry"):
             template = getattr(step, key)
             for line, problem in try_template(template, own) if template is not None else ():
-                yield _place(source, ["steps", i, key], line, problem)
+                yield place_in_template(source, ["steps", i, key], line, problem)
         given |= {name: _made_up(step) for name in step.variables}
 
 
@@ -134,7 +134,7 @@ def _made_up(step: Step) -> Any:
     return 1.0 if step.parser.kind == "score" else "x"
 
 
-def _place(source: YamlSource, path: list[str | int], line: int, message: str) -> Fault:
+def place_in_template(source: YamlSource, path: list[str | int], line: int, message: str) -> Fault:
     """A fault at a line of a template. Only in a literal block does a line of the template stand on a line of its own in the file."""
     fault = source.fault(path, message)
     text = re.split(r"\r\n|\n|\r", source.text)[fault.line - 1][fault.column - 1 :]

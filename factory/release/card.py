@@ -13,6 +13,7 @@ from factory.release.contents import Contents
 from factory.release.facts import Facts, Row, gather_facts
 from factory.release.plots import PALETTE, draw_plots
 from factory.release.visible import make_visible
+from factory.reward.agreement import Figure
 
 LONGEST_SAMPLE = 1_200  # characters of one text of a sample; the whole of it is in data.parquet
 
@@ -108,6 +109,7 @@ def _environment(form: str) -> Environment:
         "bound": _bound,
         "money": _money,
         "whole": _whole,
+        "estimate": _estimate,
     }
     environment.filters |= shown | {"words": _words, "excerpt": _excerpt, "exchange": _exchange, "fence": fence_markdown}
     return environment
@@ -146,6 +148,13 @@ def _whole(value: float | None) -> str:
 
 def _interval(gate: Row) -> str:
     return "–" if gate["low"] is None or gate["high"] is None else f"{_measure(gate['low'], 3)} to {_measure(gate['high'], 3)}"
+
+
+def _estimate(figure: Figure | None) -> str:
+    """A value with its interval."""
+    if figure is None or figure.value is None:
+        return "–"
+    return f"{figure.value:.2f}" + ("" if figure.low is None or figure.high is None else f" ({figure.low:.2f} to {figure.high:.2f})")
 
 
 def _bound(gate: Row) -> str:

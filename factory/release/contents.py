@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,18 @@ from factory.faults import FactoryError
 from factory.line import Line
 from factory.line_flows import FLOW_KEYS
 from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame, take_examples
+from factory.reward.calibration import Calibration
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A judge or reward model that the release was made with, and what is known of it from labelled examples: nothing, where it was not
+    calibrated. `rubric` is null for a reward model."""
+
+    role: str
+    model: str
+    rubric: str | None
+    calibrations: tuple[Calibration, ...]
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class Contents:
     seeds_digest: str
     version: str
     topics: int  # given by hand, beside the examples
+    judged: tuple[Judged, ...] = ()
 
 
 def arrange_contents(
@@ -41,11 +54,13 @@ def arrange_contents(
     gates: pl.DataFrame,
     verdicts: pl.DataFrame,
     models: Mapping[str, str],
+    judged: Sequence[Judged] = (),
 ) -> Contents:
     """Checks that the frames may be released, sorts them and names the version.
 
     `models` gives "teacher" and, where a reward model was asked, "reward" as "<name>@<revision>"; `verdicts` may hold the
-    accepted rows beside the refused ones.
+    accepted rows beside the refused ones. `judged` is shown on the card and has no part in the version: how well a judge agrees with
+    people changes no record.
 
     Raises FactoryError for missing columns, no accepted record, a record that cannot be released, no gate, a failed gate.
     """
@@ -66,7 +81,7 @@ def arrange_contents(
     version = "v-" + digest([settings, dict(models), seeds_digest, frames])[:12]
     named = (models["teacher"], models.get("reward"))
     topics = seeds.height - examples.height
-    return Contents(line, accepted, refused, examples, funnel, gates, *named, settings, seeds_digest, version, topics)
+    return Contents(line, accepted, refused, examples, funnel, gates, *named, settings, seeds_digest, version, topics, tuple(judged))
 
 
 def _check_columns(line: Line, *frames: tuple[str, pl.DataFrame, Mapping[str, Any]]) -> None:
@@ -143,6 +158,10 @@ def _describe_teacher(section: Mapping[str, Any]) -> dict[str, Any]:
     return told | paths | {"served": section["server"] is not None}
 
 
+def _describe_judge(section: Mapping[str, Any]) -> dict[str, Any]:
+    return _describe_teacher(section) | {"rubric": Path(section["rubric"]).stem}
+
+
 def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     """The sections of the line that shaped the records; models by revision, and no path of the machine that ran it."""
     settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
@@ -157,7 +176,8 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     reward = {key: value for key, value in settings["reward"].items() if key not in {"server", "batch_size"}}
     settings["reward"] = reward | {
         "model": models.get("reward"),
-        "judges": [_describe_teacher(judge) | {"rubric": Path(judge["rubric"]).stem} for judge in reward["judges"]],
+        "judges": [_describe_judge(judge) for judge in reward["judges"]],
         "contamination": reward["contamination"] | {"sets": sorted(reward["contamination"]["sets"])},
+        "pairs": reward["pairs"] | {"judge": reward["pairs"]["judge"] and _describe_judge(reward["pairs"]["judge"])},
     }
     return settings

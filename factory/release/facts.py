@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 
 from factory.generation.cost import count_cost
-from factory.release.contents import Contents
+from factory.release.contents import Contents, Judged
 from factory.release.manifest import count_by, count_tokens
+from factory.reward.agreement import Figure
 from factory.reward.verdict import explain_refusal
 
 SAMPLES_PER_LEAF = 3
@@ -54,6 +55,20 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How far a judge or reward model agrees with labels, on one set of examples; without `examples` it was not calibrated."""
+
+    model: str
+    rubric: str
+    examples: str | None = None
+    size: int = 0
+    accuracy: Figure | None = None
+    kappa: Figure | None = None
+    calibration_error: Figure | None = None
+    unparsed: Figure | None = None
+
+
+@dataclass(frozen=True)
 class Facts:
     """The facts of a release, in the order of the card. Rows are mappings of column to value."""
 
@@ -73,6 +88,7 @@ class Facts:
     waived: int
     confidence: str
     making: tuple[tuple[str, str], ...]
+    judged: tuple[Agreement, ...]
     cost: Cost
     steps: tuple[Step, ...]
     leaves: tuple[Row, ...]
@@ -112,6 +128,7 @@ def gather_facts(contents: Contents) -> Facts:
         waived=sum(row["outcome"] == "waived" for row in gates),
         confidence=", ".join(f"{level:.0%}" for level in contents.gates["confidence"].drop_nulls().unique().sort()),
         making=_explain_making(contents),
+        judged=tuple(agreement for judged in contents.judged for agreement in _list_agreements(judged)),
         cost=_count_cost(contents),
         steps=_count_steps(contents.funnel),
         leaves=leaves,
@@ -193,6 +210,16 @@ def _explain_making(contents: Contents) -> tuple[tuple[str, str], ...]:
         ("Duplicates", f"exact ones, and near ones from a word-shingle similarity of {settings['reward']['near_duplicate']:g}"),
         ("Seed number", f"{settings['seed']}; the same line and number give the same records and the same checksums"),
     )
+
+
+def _list_agreements(judged: Judged) -> Iterable[Agreement]:
+    how = judged.rubric or judged.role
+    for each in judged.calibrations:
+        examples = f"{each.examples} ({'responses' if each.kind == 'singles' else 'pairs'})"
+        figures = (each.accuracy, each.kappa, each.calibration_error, each.unparsed)
+        yield Agreement(judged.model, how, examples, each.size, *figures)
+    if not judged.calibrations:
+        yield Agreement(judged.model, how)
 
 
 def _explain_reward(contents: Contents) -> str:

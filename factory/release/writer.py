@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from filelock import FileLock
 from factory.faults import FactoryError
 from factory.line import Line
 from factory.release.card import render_html, render_markdown
-from factory.release.contents import Contents, arrange_contents
+from factory.release.contents import Contents, Judged, arrange_contents
 from factory.release.manifest import MANIFEST_FILE, Manifest, build_manifest, verify_release, write_manifest
 from factory.release.plots import draw_plots
 
@@ -47,17 +47,20 @@ def publish_release(
     verdicts: pl.DataFrame,
     *,
     models: Mapping[str, str],
+    judged: Sequence[Judged] = (),
 ) -> Release:
     """Writes the release to `root/<line>/<version>`, or verifies and returns it where that version exists.
 
     The version is a digest over all that the files show, so the same work gives the same version and the same bytes. Frames are
     those of the stages: accepted and verdicts VERDICT (refused rows are taken from `verdicts`), seeds SEED, funnel FUNNEL, gates
-    METRIC as decided. `models` gives "teacher" and, where one was asked, "reward" as "<name>@<revision>".
+    METRIC as decided. `models` gives "teacher" and, where one was asked, "reward" as "<name>@<revision>". `judged` are the judges and
+    reward models with their calibrations, which the cards show: they are no part of the version, so they stand in the cards as they were
+    known when the version was first published.
 
     Raises FactoryError when nothing was accepted, a gate failed without a waiver, an existing version was tampered with, or the
     folder cannot be written; then nothing of the release is left.
     """
-    contents = arrange_contents(line, accepted, seeds, funnel, gates, verdicts, models)
+    contents = arrange_contents(line, accepted, seeds, funnel, gates, verdicts, models, judged)
     shelf = root / line.name
     folder = shelf / contents.version
     try:

@@ -8,8 +8,8 @@ from factory.reward.local_model import LocalRewardModel
 from factory.reward.rating import RewardModel
 from factory.reward_spec import RewardSpec
 
-NOT_JUDGING = {"model", "revision", "server", "batch_size"}
-"""Keys of the section that say which model is asked and how, and nothing of what follows from its scores."""
+NOT_JUDGING = {"model", "revision", "server", "batch_size", "judges", "pairs"}
+"""Keys of the section that say which models are asked and how, or what pairs are made, and nothing of what follows from scores."""
 
 
 def name_reward_model(spec: RewardSpec) -> str:

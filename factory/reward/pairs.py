@@ -7,7 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from factory.faults import FactoryError
 from factory.records import PREFERENCE, record_id
+from factory.reward.judges import Compare
 from factory.reward.rating import read_dialogue
 from factory.reward.score import KEPT
 from factory.reward.verdict import ACCEPTED
@@ -18,40 +20,61 @@ MET = KEPT & ~pl.col("reason").is_in(["holdout_overlap", "seed_copy", "contamina
 """What may be a rejected response: it parsed, and its instruction is no copy of what is kept for evaluation."""
 
 
-def make_pairs(verdicts: pl.DataFrame, spec: PairsSpec) -> pl.DataFrame:
+def make_pairs(verdicts: pl.DataFrame, spec: PairsSpec, compare: Compare | None = None) -> pl.DataFrame:
     """PREFERENCE rows from the VERDICT rows of a whole line, by leaf, then in the order of the chosen.
 
     Chosen is what was accepted, so a pair holds nothing that did not pass every filter but its rejected response. Of each rejected response
     the first of `spec.by` that can tell says why it is worse: the verifier calls it wrong and the chosen right; more judges call it bad
-    than good, and of the chosen more good than bad; its goodness is less by `min_margin` at least. Of one instruction the pairs with the
-    widest margins are taken, of equals the first.
+    than good, and of the chosen more good than bad; a judge that is put both, in both orders, prefers the chosen; its goodness is less by
+    `min_margin` at least. Of one instruction the pairs with the widest margins are taken, of equals the first.
+    `compare` puts pairs to the judge of `spec.judge`, those alone that nothing before it in `spec.by` tells apart.
+    Raises FactoryError where it is needed and not given, and what it raises.
     """
     unit = pl.concat_str("leaf", "instruction_id", pl.col("seed").cast(pl.String), separator="/")
     several = verdicts.filter(MET).with_columns(unit=unit).filter(pl.len().over("unit") > 1, pl.col("unit").is_not_null())
+    groups = [rows.to_dicts() for _, rows in several.sort("leaf", maintain_order=True).group_by("unit", maintain_order=True)]
+    preferred = _put_to_judge(groups, spec, compare) if "comparison" in spec.by else frozenset()
     found: list[Row] = []
-    for (_,), group in several.sort("leaf", maintain_order=True).group_by("unit", maintain_order=True):
-        pairs = [*_compare(group.to_dicts(), spec)]
+    for group in groups:
+        told = ((chosen, rejected, _tell(chosen, rejected, spec.by, spec, preferred)) for chosen, rejected in _list_pairs(group))
+        pairs = [_write_pair(chosen, rejected, by) for chosen, rejected, by in told if by]
         pairs.sort(key=lambda pair: -(pair["margin"] if pair["margin"] is not None else float("inf")))
         found += pairs[: spec.per_instruction]
     return pl.DataFrame(found, schema=PREFERENCE)
 
 
-def _compare(rows: Sequence[Row], spec: PairsSpec) -> Iterator[Row]:
+def _list_pairs(rows: Sequence[Row]) -> Iterator[tuple[Row, Row]]:
+    """Each accepted row with each other that says something else."""
     for chosen in (row for row in rows if row["reason"] == ACCEPTED):
-        for rejected in rows:
-            if rejected["response"] != chosen["response"] and (by := _tell(chosen, rejected, spec)):
-                yield _write_pair(chosen, rejected, by)
+        yield from ((chosen, other) for other in rows if other["response"] != chosen["response"])
 
 
-def _tell(chosen: Row, rejected: Row, spec: PairsSpec) -> str | None:
-    """What tells the two apart; null where nothing does."""
+def _put_to_judge(groups: Sequence[Sequence[Row]], spec: PairsSpec, compare: Compare | None) -> frozenset[tuple[str, str]]:
+    """Record ids of the preferred and the other, of each pair that the judge tells apart."""
+    if compare is None:
+        raise FactoryError("pairs are told apart by comparison, and nobody was given to compare: give make_pairs the line's judge.")
+    before = spec.by[: spec.by.index("comparison")]
+    asked: dict[frozenset[str], tuple[Row, Row]] = {}
+    for chosen, rejected in (pair for group in groups for pair in _list_pairs(group)):
+        if not _tell(chosen, rejected, before, spec):
+            asked.setdefault(frozenset((chosen["record_id"], rejected["record_id"])), (chosen, rejected))
+    told = zip(asked.values(), compare([*asked.values()]), strict=True)
+    sides = ((pair if said.verdict == "a" else pair[::-1]) for pair, said in told if said.verdict in {"a", "b"})
+    return frozenset((better["record_id"], worse["record_id"]) for better, worse in sides)
+
+
+def _tell(
+    chosen: Row, rejected: Row, by: Sequence[str], spec: PairsSpec, preferred: frozenset[tuple[str, str]] = frozenset()
+) -> str | None:
+    """What of `by` tells the two apart; null where nothing does."""
     margin = _margin(chosen, rejected)
     worse = {
         "verifier": chosen["verified"] is True and rejected["verified"] is False,
         "judges": _count_votes(chosen) > 0 > _count_votes(rejected),
+        "comparison": (chosen["record_id"], rejected["record_id"]) in preferred,
         "goodness": margin is not None and margin > 0 and margin >= spec.min_margin,
     }
-    return next((by for by in spec.by if worse[by]), None)
+    return next((each for each in by if worse[each]), None)
 
 
 def _margin(chosen: Row, rejected: Row) -> float | None:

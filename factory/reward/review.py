@@ -9,6 +9,7 @@ import polars as pl
 from factory.generation.quota import Review
 from factory.records import SCORED, empty
 from factory.reward.funnel import count_funnel, explain_loss
+from factory.reward.judges import Voter
 from factory.reward.rating import RewardModel
 from factory.reward.score import score_candidates
 from factory.reward.verdict import ACCEPTED, decide_verdicts, explain_refusal
@@ -26,16 +27,17 @@ class LeafReviewer:
     last word, may call a few of its records copies of another leaf's.
     """
 
-    def __init__(self, seeds: pl.DataFrame, spec: RewardSpec, reward_model: Callable[[], RewardModel]) -> None:
+    def __init__(self, seeds: pl.DataFrame, spec: RewardSpec, reward_model: Callable[[], RewardModel], judges: Voter | None = None) -> None:
         self._seeds = seeds
         self._spec = spec
         self._reward_model = reward_model
+        self._judges = judges
         self._scored = empty(SCORED)
 
     def __call__(self, candidates: pl.DataFrame) -> Review:
         """Raises what `score_candidates` and `decide_verdicts` raise."""
         new = candidates.join(self._scored, on="record_id", how="anti", maintain_order="left")
-        self._scored = pl.concat([self._scored, score_candidates(new, self._spec, self._reward_model)])
+        self._scored = pl.concat([self._scored, score_candidates(new, self._spec, self._reward_model, self._judges)])
         verdicts = decide_verdicts(self._scored, self._seeds, self._spec)
         (row,) = count_funnel(verdicts).to_dicts()
         commonest = verdicts.filter(pl.col("reason") == (row["most_refused_by"] or ""))

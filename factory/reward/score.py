@@ -1,4 +1,4 @@
-"""Scores candidates: a verifier where the leaf names one, the reward model where the line's scope says so."""
+"""Scores candidates: a verifier where the leaf names one, the reward model and the judges where the line's scope says so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from factory.faults import FactoryError
 from factory.records import SCORED
+from factory.reward.judges import Vote, Voter
 from factory.reward.rating import Rating, RewardModel, read_dialogue
 from factory.reward.support import measure_support
 from factory.reward.verifiers import Check, verify
@@ -17,16 +19,23 @@ PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() &
 """Whether a row holds an instruction and a response that can be judged."""
 KEPT = PARSED & pl.col("refusal").is_null()
 """Of these rows those that the flow's own judges and filters kept."""
+READ = ("record_id", "leaf", "language", "verifier", "instruction", "context", "response", "turns")
+"""Columns that scoring reads."""
 
 
-def score_candidates(candidates: pl.DataFrame, spec: RewardSpec, reward_model: Callable[[], RewardModel]) -> pl.DataFrame:
+def score_candidates(
+    candidates: pl.DataFrame, spec: RewardSpec, reward_model: Callable[[], RewardModel], judges: Voter | None = None
+) -> pl.DataFrame:
     """CANDIDATE rows as SCORED rows, in the same order.
 
     A row that did not parse, or that its flow refused, gets no score. `reward_model` opens the model, and is called only if a row needs it:
     one that was kept and, in the scope "unverified", names no verifier. Neither reward nor attributes beside a reward model's name say that
-    the row is longer than the model reads. Raises FactoryError for an unknown verifier, and what the reward model raises.
+    the row is longer than the model reads. `judges` gives the votes of the line's judges on the same rows, as Panel.vote does.
+    Raises FactoryError for an unknown verifier and for a line of judges without them, and what reward model and judges raise.
     """
-    judged = candidates.select("verifier", "instruction", "context", "response", "turns", parsed=KEPT).to_dicts()
+    if spec.judges and judges is None:
+        raise FactoryError("the line names judges, and nobody was given to ask them: give score_candidates the votes of a Panel.")
+    judged = candidates.select(*READ, parsed=KEPT).to_dicts()
     checks = [_check(row) for row in judged]
     asked = [index for index, row in enumerate(judged) if row["parsed"] and (spec.scope == "all" or row["verifier"] is None)]
     ratings: list[Rating | None] = [None] * len(judged)
@@ -35,6 +44,10 @@ def score_candidates(candidates: pl.DataFrame, spec: RewardSpec, reward_model: C
         model = reward_model()
         for index, rating in zip(asked, model.rate([read_dialogue(judged[index]) for index in asked]), strict=True):
             ratings[index], models[index] = rating, model.identity
+    votes: list[list[Vote]] = [[] for _ in judged]
+    if asked and spec.judges and judges is not None:
+        for index, cast in zip(asked, judges([judged[index] for index in asked]), strict=True):
+            votes[index] = cast
     scores = {
         "verified": [check.right if check else None for check in checks],
         "verifier_note": [check.note or None if check else None for check in checks],
@@ -42,7 +55,7 @@ def score_candidates(candidates: pl.DataFrame, spec: RewardSpec, reward_model: C
         "attributes": [dict(rating.attributes) if rating and rating.attributes else None for rating in ratings],
         "reward_model": models,
         "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
-        "votes": [[] for _ in judged],
+        "votes": votes,
     }
     return candidates.hstack(pl.DataFrame(scores, schema={name: SCORED[name] for name in scores})).select(*SCORED)
 

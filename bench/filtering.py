@@ -1,14 +1,16 @@
-"""Does filtering pay? Students tuned on accepted records against students tuned on unfiltered candidates, and both against their base.
+"""Does filtering pay, and which? Students tuned on equally many records that were chosen in five ways, and their base.
 
 Same teacher, same number of records, same steps, same evaluation problems; only the choice of records differs. Each seed number makes
-its own candidates, its own draw of unfiltered ones and its own tuning. Run from the project's folder:
+its own candidates, its own draws and its own tuning. Run from the project's folder:
 
     .venv/bin/python bench/filtering.py --seeds 3
 """
 
 import argparse
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -20,11 +22,31 @@ from factory.line import Line, load_line
 from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
+from factory.reward_spec import RewardSpec
 from factory.seeds import collect_documents, collect_examples
 from factory.training import compare, evaluate_model, make_problems, summarise, train_phase
 from factory.training.statistics import ALL
 
-ARMS = ("accepted", "unfiltered")
+OPEN = {"scope": "all", "verifier": "ignored", "min_goodness": -1e9, "min_support": 0.0}
+"""A policy that lets everything through that was scored."""
+POLICIES: dict[str, dict[str, Any]] = {
+    "unfiltered": OPEN,
+    "reward": OPEN | {"min_goodness": 0.0},
+    "verifier": OPEN | {"verifier": "decides"},
+    "both": OPEN | {"verifier": "decides", "min_goodness": 0.0},
+    "best of 4": OPEN,
+}
+"""How each arm chooses, beside the copies that all but `unfiltered` leave out. `verifier` lets through what has no verifier; `best of 4` is
+of four responses to each instruction the one of greatest reward."""
+RESPONSES = {"best of 4": 4}
+PAIRS = (
+    *((arm, "unfiltered") for arm in POLICIES if arm != "unfiltered"),
+    ("both", "verifier"),
+    ("both", "best of 4"),
+    ("both", "base"),
+    ("unfiltered", "base"),
+)
+"""Which is held against which."""
 
 
 def collect_seeds(line: Line) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -34,37 +56,47 @@ def collect_seeds(line: Line) -> tuple[pl.DataFrame, pl.DataFrame]:
     return examples, pl.concat(collect_documents(leaf, line.seeds.chunk_tokens, count) for leaf in leaves)
 
 
-def make_verdicts(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, work: Path) -> pl.DataFrame:
-    """Every candidate of one seed number with its verdict."""
-    spec = line.generation
+def write_candidates(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, responses: int, work: Path) -> pl.DataFrame:
+    """Every candidate of one seed number with its scores: of each leaf as many instructions as the line says, `responses` to each."""
+    change = {"responses_per_instruction": responses, "candidates_per_leaf": line.generation.candidates_per_leaf * responses}
+    spec = line.generation.model_copy(update=change)
     teacher = LocalTeacher(spec.teacher.model, batch_size=spec.teacher.batch_size)
     with Ledger(work / "ledger.sqlite") as ledger:
         candidates = pl.concat(
             generate_candidates(leaf, seeds.filter(leaf=leaf), documents.filter(leaf=leaf), spec, [teacher], ledger, seed)
             for leaf in seeds["leaf"].unique().sort()
         )
-    scored = score_candidates(candidates, line.reward, lambda: open_reward_model(line.reward))
-    return decide_verdicts(scored, seeds, line.reward)
+    reward = RewardSpec(model=line.reward.model, scope="all")
+    return score_candidates(candidates, reward, lambda: open_reward_model(reward))
 
 
-def choose_records(verdicts: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
-    """The records of each arm, equally many: all accepted ones, and as many drawn from everything that parsed."""
-    accepted = verdicts.filter(verdict="accepted")
-    return {"accepted": accepted, "unfiltered": verdicts.filter(pl.col("parse_fault").is_null()).sample(accepted.height, seed=seed)}
+def choose_records(line: Line, scored: Mapping[int, pl.DataFrame], seeds: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
+    """The records of each arm: as many as the arm with fewest has, drawn at random from all that it lets through."""
+    chosen = {}
+    for arm, policy in POLICIES.items():
+        rows = scored[RESPONSES.get(arm, 1)]
+        verdicts = decide_verdicts(rows, seeds, RewardSpec.model_validate({"model": line.reward.model} | policy))
+        parsed = pl.col("parse_fault").is_null() if arm == "unfiltered" else pl.col("verdict") == "accepted"
+        chosen[arm] = verdicts.filter(parsed)
+    least = min(records.height for records in chosen.values())
+    print(f"seed {seed}: let through {', '.join(f'{arm} {records.height}' for arm, records in chosen.items())}", flush=True)
+    return {arm: records.sample(least, seed=seed) for arm, records in chosen.items()}
 
 
 def run_seed(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, work: Path) -> pl.DataFrame:
-    """Answers of base, both arms and the teacher on one set of problems; `problem_id` carries the seed number."""
-    verdicts = make_verdicts(line, seed, seeds, documents, work)
-    problems = make_problems(seeds, verdicts, line.training.evaluation.problems_per_leaf, seed)
+    """Answers of base, every arm and the teacher on one set of problems; `problem_id` carries the seed number."""
+    scored = {responses: write_candidates(line, seed, seeds, documents, responses, work) for responses in {1, *RESPONSES.values()}}
+    problems = make_problems(seeds, pl.concat(scored.values()), line.training.evaluation.problems_per_leaf, seed)
     models = {"base": line.training.student, "teacher": line.generation.teacher.model}
-    for arm, records in choose_records(verdicts, seed).items():
+    for arm, records in choose_records(line, scored, seeds, seed).items():
         base = line.training.student
         for phase in line.training.phases:
-            trained = train_phase(phase, records, base, work / arm / phase.name, seed)
+            trained = train_phase(phase, records, base, work / arm.replace(" ", "_") / phase.name, seed)
             base = str(trained.folder)
         models[arm] = base
-        print(f"seed {seed}, {arm}: {trained.records} records, {trained.steps} steps, {trained.tokens} tokens", flush=True)
+        right = records["verified"].sum() / max(records["verified"].count(), 1)
+        told = f"{trained.records} records, {right:.0%} of the verifiable right, {trained.steps} steps, {trained.tokens} tokens"
+        print(f"seed {seed}, {arm}: {told}", flush=True)
     answers = pl.concat(evaluate_model(name, model, problems, line.training.evaluation) for name, model in models.items())
     return answers.with_columns(pl.col("problem_id") + f"/{seed}", seed=pl.lit(seed))
 
@@ -75,15 +107,16 @@ def report(answers: pl.DataFrame) -> None:
     for row in summarise(answers).filter(leaf=ALL, origin=ALL).sort("accuracy").iter_rows(named=True):
         print(f"| {row['model']} | {row['problems']} | {row['accuracy']:.1%} | {row['low']:.1%} to {row['high']:.1%} |")
     print("\n| difference | seeds | points | 95 % interval | McNemar p |\n|---|---|---|---|---|")
-    for a, b in (("accepted", "unfiltered"), ("accepted", "base"), ("unfiltered", "base")):
+    for a, b in PAIRS:
         parts = {str(seed): answers.filter(seed=seed) for seed in answers["seed"].unique().sort()} | {"all": answers}
         for name, part in parts.items():
             found = compare(part, a, b)
             interval = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
             print(f"| {a} − {b} | {name} | {100 * found.difference:+.1f} | {interval} | {found.p_value:.2g} |")
     by_leaf = answers.group_by("leaf", "model").agg(pl.col("correct").mean()).pivot(on="model", index="leaf", values="correct").sort("leaf")
-    print("\n| leaf | base | unfiltered | accepted | teacher |\n|---|---|---|---|---|")
-    for leaf, *values in by_leaf.select("leaf", "base", "unfiltered", "accepted", "teacher").iter_rows():
+    columns = ["base", *POLICIES, "teacher"]
+    print(f"\n| leaf | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for leaf, *values in by_leaf.select("leaf", *columns).iter_rows():
         print(f"| {leaf} | {' | '.join(f'{value:.0%}' for value in values)} |")
 
 

@@ -79,7 +79,7 @@ class TeacherSpec(Spec):
     revision: str | None = Field(default=None, description="Revision of a hub model; of a served model, any word: a new one asks anew.")
     server: ServerSpec | None = None
     adapter: str | None = Field(default=None, min_length=1, description="Folder of a LoRA adapter (peft) on top of a local model.")
-    quantisation: Literal["4bit"] | None = Field(default=None, description="4bit: weights in NF4, on a CUDA GPU with bitsandbytes.")
+    quantisation: Literal["4bit"] | None = Field(default=None, description="4bit: weights in NF4, by bitsandbytes.")
     batch_size: int = Field(default=60, ge=1, description="Prompts in one batch of a local model.")
     weight: float = Field(default=1.0, gt=0, description="Share of the work, beside the weights of the line's other teachers.")
     depth: int = Field(default=0, ge=0, description="Generation depth of the data that the teacher was trained on; real data is 0.")

@@ -28,7 +28,7 @@ def open_model(
     """The model in `source`, on the GPU where there is one, else in float32 on the CPU.
 
     A LoRA adapter (Hu et al. 2021, arXiv 2106.09685) is merged into whole weights, and stays beside 4-bit ones (NF4: Dettmers et al. 2023,
-    arXiv 2305.14314). Raises FactoryError where a part cannot be read or does not fit, and where 4 bits are asked for without a CUDA GPU.
+    arXiv 2305.14314). Raises FactoryError where a part cannot be read or does not fit, and where 4 bits are asked for without bitsandbytes.
     """
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
@@ -60,18 +60,17 @@ def open_model(
 
 def _quantise(name: str, *, on_gpu: bool) -> dict[str, Any]:
     """Arguments of from_pretrained for weights in 4 bits."""
-    if not on_gpu:
+    if importlib.util.find_spec("bitsandbytes") is None:
         raise FactoryError(
-            f"model {name}: quantisation 4bit needs a CUDA GPU, and this machine shows none. Take `quantisation` out of the line, "
+            f"model {name}: quantisation 4bit needs bitsandbytes: pip install 'data-factory[quantised]'; "
             "or have a server (llama.cpp, Ollama) hold the model in 4 bits and name it as `server`."
         )
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise FactoryError(f"model {name}: quantisation 4bit needs bitsandbytes: pip install 'data-factory[quantised]'.")
     import torch
     from transformers import BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
-    return {"quantization_config": config, "device_map": {"": 0}}
+    computed = torch.bfloat16 if on_gpu else torch.float32
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=computed)
+    return {"quantization_config": config, "device_map": {"": 0 if on_gpu else "cpu"}}
 
 
 def _add_adapter(name: str, model: Any, adapter: Path, *, merge: bool) -> Any:

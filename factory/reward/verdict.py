@@ -52,7 +52,8 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     contaminated record never costs a right one. Records are taken by leaf, then in the order given; the first of its copies stays.
     A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of. Of several responses
     to one instruction the best stands for all, of equals the first; of the others `matched_id` names it. Better is what the verifier calls
-    right, then what has the greater goodness. No model is asked: another policy in `spec` gives other verdicts from the same scores.
+    right, unless the policy ignores it, then what has the greater goodness. No model is asked: another policy in `spec` gives other
+    verdicts from the same scores.
     Raises FactoryError where attributes were rated and the policy of their leaf sets no bound on them, and what reads an evaluation set.
     """
     rows = _with_policies(scored.with_columns(goodness=_weigh(spec)), spec).with_row_index("row")
@@ -103,7 +104,7 @@ def _weigh(spec: RewardSpec) -> pl.Expr:
         pl.when(pl.col("attributes").is_not_null()).then(weighted),
         pl.col("reward"),
         pl.col("verified").cast(pl.Float64),
-        GOOD_VOTES / (GOOD_VOTES + BAD_VOTES),
+        pl.when(GOOD_VOTES + BAD_VOTES > 0).then(GOOD_VOTES / (GOOD_VOTES + BAD_VOTES)),
     )
 
 
@@ -185,4 +186,5 @@ def _choose_top(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, 
 
 def _worth() -> tuple[pl.Expr, pl.Expr]:
     """What is better comes first, sorted downwards by these."""
-    return pl.col("verified").fill_null(False), pl.col("goodness").fill_null(float("-inf"))
+    right = pl.col("verified").fill_null(False) & (pl.col("policy_verifier") != "ignored")
+    return right, pl.col("goodness").fill_null(float("-inf"))

@@ -30,7 +30,7 @@ def test_the_graph_is_loadable_with_every_stage_and_gate(plant: Plant) -> None:
     dg.Definitions.validate_loadable(made)
     graph = made.resolve_asset_graph()
     assert {key.path[-1] for key in graph.materializable_asset_keys} == {
-        *("seed_examples", "seed_documents", "candidates", "scored", "accepted", "rejected"),
+        *("seed_examples", "seed_documents", "candidates", "scored", "accepted", "rejected", "preference_pairs"),
         *("fidelity", "privacy", "fairness", "collapse", "gates", "dataset_release", "student_sft", "evaluation", "champion"),
     }
     gates = [key for key in graph.asset_check_keys if key.asset_key.path[-1] == "gates"]

@@ -16,7 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
 from factory.generation.chat import Completion, Message, Request
+from factory.generation.local_model import open_model
 from factory.generation.local_teacher import LocalTeacher
+from factory.generation.tokens import ChatTokenizer
 from factory.model_spec import Sampling
 
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=24)
@@ -250,9 +252,19 @@ def test_an_adapter_that_is_none_or_of_another_model_is_named(tiny_model: Path, 
         LocalTeacher("pico-teacher", adapter=str(adapter)).complete(REQUESTS[:1])
 
 
-def test_four_bits_without_a_gpu_are_refused_with_what_to_do(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    teacher = LocalTeacher(str(tiny_model), quantisation="4bit")
-    assert teacher.identity.endswith("+4bit")
-    with pytest.raises(FactoryError, match=r"quantisation 4bit needs a CUDA GPU.*name it as `server`"):
-        teacher.complete(REQUESTS[:1])
+def test_four_bits_hold_the_weights_of_every_layer_beside_an_adapter_and_answer_the_same_again(tiny_model: Path, tmp_path: Path) -> None:
+    teacher = LocalTeacher(str(tiny_model), batch_size=8, quantisation="4bit")
+    answers = teacher.complete(REQUESTS)
+    assert answers == LocalTeacher(str(tiny_model), batch_size=8, quantisation="4bit").complete(REQUESTS)
+    opened = open_model(ChatTokenizer("tiny", str(tiny_model)), str(tiny_model), None, quantisation="4bit").model
+    layers = [module for name, module in opened.named_modules() if name.endswith("_proj")]
+    assert layers and all(type(layer).__name__ == "Linear4bit" and layer.weight.quant_state.quant_type == "nf4" for layer in layers)
+    adapted = LocalTeacher(str(tiny_model), batch_size=8, quantisation="4bit", adapter=str(save_adapter(tiny_model, tmp_path / "my-lora")))
+    assert adapted.complete(REQUESTS) != answers
+    assert teacher.identity.endswith("+4bit") and adapted.identity.endswith("+4bit")
+
+
+def test_four_bits_without_their_library_say_what_to_install(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FactoryError, match=r"needs bitsandbytes: pip install 'data-factory\[quantised\]'.*name it as `server`"):
+        LocalTeacher(str(tiny_model), quantisation="4bit").complete(REQUESTS[:1])

@@ -127,6 +127,7 @@ def test_right_is_better_than_any_goodness() -> None:
     one = {"instruction_id": "i", "seed": 1, "verifier": "word_count"}
     rows = scored({"verified": None, "reward": 9.0} | one, {"verified": True, "reward": 0.1} | one)
     assert decide(rows, scope="all", verifier="refutes") == ["not_best", "accepted"]
+    assert decide(rows, scope="all", verifier="ignored") == ["accepted", "not_best"]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,8 @@ def test_a_majority_of_the_votes_that_parsed_decides(scores: tuple[float | None,
 def test_goodness_of_what_judges_alone_read_is_the_share_of_good_votes() -> None:
     verdicts = decide_verdicts(scored(judged(None, votes=vote(3, 1, None, 2))), empty(SEED), RewardSpec(model=None))
     assert verdicts["goodness"].to_list() == [pytest.approx(2 / 3)]
+    unread = scored(judged(None, votes=vote(None)), judged(None, response=None, parse_fault="response: empty"))
+    assert decide_verdicts(unread, empty(SEED), RewardSpec(model=None))["goodness"].to_list() == [None, None]
 
 
 def test_a_refusal_says_what_was_scored() -> None:

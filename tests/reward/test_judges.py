@@ -73,8 +73,6 @@ def test_where_no_judge_parses_the_record_is_unjudged_and_not_bad(ledger: Ledger
         spec = RewardSpec(model=None, judges=(spec_judge(server),))
         found = score_candidates(candidates({}), spec, never_opened, Panel(open_panel(*spec.judges), ledger).vote)
     assert decide_verdicts(found, seeds(), spec).select("reason", "goodness").rows() == [("unjudged", None)]
-        "and no goodness that is no number"
-    )
 
 
 def test_an_answer_in_the_stricter_form_counts_and_says_what_was_wrong_with_the_first(ledger: Ledger) -> None:

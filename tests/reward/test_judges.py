@@ -72,7 +72,7 @@ def test_where_no_judge_parses_the_record_is_unjudged_and_not_bad(ledger: Ledger
     with serve(lambda body: "[Score]seven[/Score]") as server:
         spec = RewardSpec(model=None, judges=(spec_judge(server),))
         found = score_candidates(candidates({}), spec, never_opened, Panel(open_panel(*spec.judges), ledger).vote)
-    assert decide_verdicts(found, seeds(), spec)["reason"].to_list() == ["unjudged"]
+    assert decide_verdicts(found, seeds(), spec).select("reason", "goodness").rows() == [("unjudged", None)]
 
 
 def test_an_answer_in_the_stricter_form_counts_and_says_what_was_wrong_with_the_first(ledger: Ledger) -> None:

@@ -195,7 +195,7 @@ def _answer(line: Line, keeper: Keeper, name: str, model: str, problems: Sequenc
     spec = line.training.evaluation
     report = partial(keeper.progress.advance, "evaluation", name)
     fingerprint = take_fingerprint(
-        ["training", "problems", "reward/verifiers", "generation/local_teacher"],
+        ["training", "problems", "reward/verifiers", "reward/sandbox", "generation/local_teacher"],
         [model_revision(model), spec.max_new_tokens, spec.batch_size, digest([asdict(problem) for problem in problems])],
     )
     return keeper.keep(key, name, fingerprint, lambda: Made(evaluate_model(name, model, problems, spec, report)), refresh=refresh)

@@ -15,7 +15,7 @@ from factory.generation.units import Unit
 from factory.line import GenerationSpec, Persona, Sampling
 from factory.records import digest, record_id
 
-INHERITED = ("leaf", "kind", "language", "verifier", "groups")
+INHERITED = ("leaf", "kind", "language", "verifier", "verifier_settings", "groups")
 """Columns that a candidate takes over from the rows of its leaf."""
 
 

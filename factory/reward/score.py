@@ -10,12 +10,14 @@ import polars as pl
 from factory.records import SCORED
 from factory.reward.model import Pair, RewardModel, user_text
 from factory.reward.support import measure_support
-from factory.reward.verifiers import Check, verify
+from factory.reward.verifiers import Check, verify, verify_constraint
+from factory.reward.verifiers.check import join_checks
 
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
 """Whether a row holds an instruction and a response that can be judged."""
 KEPT = PARSED & pl.col("refusal").is_null()
 """Of these rows those that the flow's own judges and filters kept."""
+JUDGED = ("verifier", "verifier_settings", "constraint", "instruction", "context", "response")
 
 
 def score_candidates(candidates: pl.DataFrame, reward_model: Callable[[], RewardModel]) -> pl.DataFrame:
@@ -25,7 +27,7 @@ def score_candidates(candidates: pl.DataFrame, reward_model: Callable[[], Reward
     one that was kept and names no verifier. A null reward beside a reward model's name says that the row is longer than the model reads.
     Raises FactoryError for an unknown verifier, and what the reward model raises.
     """
-    judged = candidates.select("verifier", "instruction", "context", "response", parsed=KEPT).to_dicts()
+    judged = candidates.select(*JUDGED, parsed=KEPT).to_dicts()
     checks = [_check(row) for row in judged]
     asked = [index for index, row in enumerate(judged) if row["parsed"] and row["verifier"] is None]
     rewards: list[float | None] = [None] * len(judged)
@@ -50,6 +52,12 @@ def score_candidates(candidates: pl.DataFrame, reward_model: Callable[[], Reward
 
 
 def _check(row: dict[str, Any]) -> Check | None:
-    if not row["parsed"] or row["verifier"] is None:
+    """What the leaf's verifier and the record's own constraint say together; null where there is neither."""
+    if not row["parsed"]:
         return None
-    return verify(row["verifier"], row["instruction"], row["response"])
+    checks = []
+    if row["verifier"] is not None:
+        checks.append(verify(row["verifier"], row["instruction"], row["response"], settings=row["verifier_settings"]))
+    if row["constraint"] is not None:
+        checks.append(verify_constraint(row["constraint"], row["instruction"], row["response"]))
+    return join_checks(checks) if checks else None

@@ -112,9 +112,7 @@ def is_correct(problem: Problem, response: str) -> bool:
     Case, white space, the form of characters (Unicode NFKC) and a final full stop make no difference to the words.
     """
     if problem.verifier is not None:
-        check = verify(
-            problem.verifier, problem.instruction, response, settings=problem.verifier_settings, reference=problem.reference
-        )
+        check = verify(problem.verifier, problem.instruction, response, settings=problem.verifier_settings, reference=problem.reference)
         if check.right is not None:
             return check.right
     return _words(response) == _words(problem.reference)

@@ -87,4 +87,6 @@ def _read_settings(name: str, settings: str | None) -> Spec:
         return SETTINGS[name].model_validate(json.loads(settings or "{}"))
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
-        raise FactoryError(f"the settings of verifier {name!r} do not hold: {told}. Mend `factory.verifier` in the leaf's qna.yaml.") from None
+        raise FactoryError(
+            f"the settings of verifier {name!r} do not hold: {told}. Mend `factory.verifier` in the leaf's qna.yaml."
+        ) from None

@@ -59,7 +59,9 @@ def verify(task: Task, response: str) -> Check:
     if value is NO_JSON:
         return expect(False, "one JSON value and nothing else")
     schema = task.settings.schema_
-    kind = extend(validator_for(schema, default=jsonschema.Draft202012Validator), dict(zip(_WITH_PATTERN, (_match, _match_names), strict=True)))
+    kind = extend(
+        validator_for(schema, default=jsonschema.Draft202012Validator), dict(zip(_WITH_PATTERN, (_match, _match_names), strict=True))
+    )
     try:
         # An empty registry: by default jsonschema fetches what a $ref names.
         fault = next(kind(schema, registry=Registry()).iter_errors(value), None)

@@ -10,8 +10,7 @@ import polars as pl
 from factory.records import SCORED
 from factory.reward.model import Pair, RewardModel, user_text
 from factory.reward.support import measure_support
-from factory.reward.verifiers import Check, verify, verify_constraint
-from factory.reward.verifiers.check import join_checks
+from factory.reward.verifiers import Check, join_checks, verify, verify_constraint
 
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
 """Whether a row holds an instruction and a response that can be judged."""

@@ -110,8 +110,8 @@ class _Surveyor:
         for path, faults in mapped.faults.items():
             self._blame_rows(subject, entry, faults, [path] if path else [*mapped.examples])
         attributes = {
-            "verifier": entry.verifier and entry.verifier.name,
-            "verifier_settings": entry.verifier and entry.verifier.settings,
+            "verifier": entry.verifier.name if entry.verifier else None,
+            "verifier_settings": entry.verifier.settings if entry.verifier else None,
             "problems": entry.problems,
             "groups": tuple(sorted(entry.groups.items())) or None,
         }

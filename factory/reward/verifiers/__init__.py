@@ -33,7 +33,7 @@ from factory.reward.verifiers import (
 from factory.reward.verifiers.check import Check, Task, Verifier, from_instruction, join_checks
 from factory.spec import Spec
 
-__all__ = ["SETTINGS", "VERIFIERS", "Check", "Verifier", "verify", "verify_constraint"]
+__all__ = ["SETTINGS", "VERIFIERS", "Check", "Verifier", "join_checks", "verify", "verify_constraint"]
 
 VERIFIERS: dict[str, Verifier] = {
     "arithmetic": from_instruction(arithmetic.verify),
@@ -87,6 +87,4 @@ def _read_settings(name: str, settings: str | None) -> Spec:
         return SETTINGS[name].model_validate(json.loads(settings or "{}"))
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
-        raise FactoryError(
-            f"the settings of verifier {name!r} do not hold: {told}. Mend `factory.verifier` in the leaf's qna.yaml."
-        ) from None
+        raise FactoryError(f"the settings of verifier {name!r} are at fault: {told}. Mend `factory.verifier` of the leaf.") from None

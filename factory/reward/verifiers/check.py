@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from factory.spec import Spec
 
@@ -29,7 +29,7 @@ class Task:
 
     instruction: str
     reference: str | None = None
-    settings: Spec = NoSettings()
+    settings: Spec = field(default_factory=NoSettings)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class Constraint(Spec):
     """One of `constraints.CONSTRAINTS`, with its arguments."""
 
     name: Text
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default={})
 
     @model_validator(mode="after")
     def _check_arguments(self) -> Self:

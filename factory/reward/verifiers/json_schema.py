@@ -18,7 +18,6 @@ from factory.reward.verifiers.reading import NO_JSON, read_json
 from factory.spec import Spec
 
 LONGEST_NOTE: Final = 300
-_WITH_PATTERN: Final = ("pattern", "patternProperties")
 
 
 def _check_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -59,9 +58,7 @@ def verify(task: Task, response: str) -> Check:
     if value is NO_JSON:
         return expect(False, "one JSON value and nothing else")
     schema = task.settings.schema_
-    kind = extend(
-        validator_for(schema, default=jsonschema.Draft202012Validator), dict(zip(_WITH_PATTERN, (_match, _match_names), strict=True))
-    )
+    kind = extend(validator_for(schema, default=jsonschema.Draft202012Validator), _WITH_TIMEOUT)
     try:
         # An empty registry: by default jsonschema fetches what a $ref names.
         fault = next(kind(schema, registry=Registry()).iter_errors(value), None)
@@ -74,7 +71,7 @@ def verify(task: Task, response: str) -> Check:
     if fault is None:
         return Check(True)
     place = "/".join(map(str, fault.absolute_path)) or "the whole"
-    return expect(False, f"what the schema says of {place}: {fault.message}"[:LONGEST_NOTE])
+    return Check(False, f"not valid at {place}: {fault.message}"[:LONGEST_NOTE])
 
 
 def _match(_: Any, pattern: str, value: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
@@ -87,3 +84,6 @@ def _match_names(validator: Any, patterns: dict[str, Any], value: Any, _: Any) -
         for name, inner in value.items() if isinstance(value, dict) else ():
             if regex.search(pattern, name, timeout=SECONDS):
                 yield from validator.descend(inner, schema, path=name, schema_path=pattern)
+
+
+_WITH_TIMEOUT: Final = {"pattern": _match, "patternProperties": _match_names}

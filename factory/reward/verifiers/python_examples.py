@@ -7,9 +7,12 @@ program that tampers with `assert`, `==` or its own test gains nothing.
 from __future__ import annotations
 
 import ast
+import builtins
 import doctest
+import math
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,12 +29,18 @@ _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.In: lambda one, other: one in other, ast.NotIn: lambda one, other: one not in other,
     ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
-_COUNT: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-                                                                     ast.Div: operator.truediv}  # fmt: skip
+_COUNT: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
 _SAFE: Final[dict[str, Callable[..., Any]]] = {
     kind.__name__: kind for kind in (abs, round, len, sorted, sum, min, max, set, list, tuple, frozenset, bool, str, all, any)
 }
 """What a test may wrap around a call and is reckoned here, where nobody has tampered with it."""
+
+
+_NEVER_EQUAL: Final = frozenset("function method builtin_function_or_method type module generator coroutine range map filter zip".split())
+"""Kinds of values that equal no plain data."""
+_MATH: Final = {name: getattr(math, name) for name in ("isclose", "isnan", "isinf", "sqrt", "floor", "ceil")}
 
 
 class UnreadableTestError(Exception):
@@ -108,12 +117,34 @@ def _take_calls(node: ast.expr, calls: list[str]) -> ast.expr:
             return type(node)([_take_calls(item, calls) for item in node.elts])
         case ast.Dict() if None not in node.keys:
             return ast.Dict([key and _take_calls(key, calls) for key in node.keys], [_take_calls(value, calls) for value in node.values])
-        case ast.Call(func=ast.Name(id=name), keywords=[]) if name in _SAFE and not any(
-            isinstance(part, ast.Starred) for part in node.args
-        ):
-            return ast.Call(node.func, [_take_calls(part, calls) for part in node.args], [])
+        case ast.Call() if _name_safe(node.func) and not any(isinstance(part, ast.Starred) for part in node.args):
+            keywords = [ast.keyword(part.arg, _take_calls(part.value, calls)) for part in node.keywords if part.arg]
+            return ast.Call(node.func, [_take_calls(part, calls) for part in node.args], keywords)
+    _refuse_hidden(node)
     calls.append(ast.unparse(node))
     return ast.Name(str(len(calls) - 1))
+
+
+def _name_safe(function: ast.expr) -> Callable[..., Any] | None:
+    match function:
+        case ast.Name(id=name):
+            return _SAFE.get(name)
+        case ast.Attribute(value=ast.Name(id="math"), attr=name):
+            return _MATH.get(name)
+    return None
+
+
+def _refuse_hidden(node: ast.expr) -> None:
+    """Raises where the program would have the word on the comparison, or where a name means nothing."""
+    inside = [*ast.walk(node)]
+    if any(isinstance(part, (ast.Compare, ast.BoolOp)) for part in inside):
+        raise UnreadableTestError(f"it compares inside of something else: {ast.unparse(node)[:80]}")
+    called = {id(part.func) for part in inside if isinstance(part, ast.Call)}
+    bound = {part.id for part in inside if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    bound |= {part.arg for part in inside if isinstance(part, ast.arg)} | {*dir(builtins), *sys.stdlib_module_names}
+    for part in inside:
+        if isinstance(part, ast.Name) and id(part) not in called and part.id not in bound:
+            raise UnreadableTestError(f"it needs {part.id!r}, which it does not say: {ast.unparse(node)[:80]}")
 
 
 def _reckon(node: ast.expr, values: Sequence[Any]) -> Any:
@@ -123,9 +154,9 @@ def _reckon(node: ast.expr, values: Sequence[Any]) -> Any:
             return node.value
         case ast.Name():
             value = values[int(node.id)]
-            if isinstance(value, Other):
+            if isinstance(value, Other) and value.kind not in _NEVER_EQUAL:
                 raise UnreadableTestError(f"a value is no plain data but {value.kind}")
-            return value
+            return object() if isinstance(value, Other) else value
         case ast.Compare():
             parts = [_reckon(part, values) for part in (node.left, *node.comparators)]
             return all(_COMPARE[type(sign)](*parts[place : place + 2]) for place, sign in enumerate(node.ops))
@@ -145,8 +176,9 @@ def _reckon(node: ast.expr, values: Sequence[Any]) -> Any:
             return items if isinstance(node, ast.List) else tuple(items) if isinstance(node, ast.Tuple) else set(items)
         case ast.Dict():
             return {_reckon(key, values): _reckon(value, values) for key, value in zip(node.keys, node.values, strict=True) if key}
-        case ast.Call(func=ast.Name(id=name)):
-            return _SAFE[name](*(_reckon(part, values) for part in node.args))
+        case ast.Call() if (function := _name_safe(node.func)) is not None:
+            options = {str(part.arg): _reckon(part.value, values) for part in node.keywords}
+            return function(*(_reckon(part, values) for part in node.args), **options)
     raise UnreadableTestError(f"not reckoned here: {ast.unparse(node)[:80]}")
 
 
@@ -182,7 +214,7 @@ def _same_literal(want: str, step: Step) -> bool:
         wanted = ast.literal_eval(want.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         return False
-    return not step.printed and type(wanted) is type(step.value) and repr(wanted) != "" and _alike(wanted, step.value)
+    return not step.printed and type(wanted) is type(step.value) and _alike(wanted, step.value)
 
 
 def _alike(one: Any, other: Any) -> bool:

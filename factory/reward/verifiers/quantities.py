@@ -56,15 +56,16 @@ _UNITS: Final = {
 }
 _KNOWN: Final = {name: (kind, Fraction(size)) for kind, units in _UNITS.items() for size, names in units for name in names.split()}
 _ZERO: Final = {
-    "°C": Fraction("273.15"),
-    "celsius": Fraction("273.15"),
-    "°F": Fraction("459.67") * 5 / 9,
-    "fahrenheit": Fraction("459.67") * 5 / 9,
+    **dict.fromkeys(("°C", "celsius"), Fraction("273.15")),
+    **dict.fromkeys(("°F", "fahrenheit"), Fraction("459.67") * 5 / 9),
 }
 """Kelvins at 0."""
 
-_SPOKEN: Final = {mark: re.compile(rf"(?:[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}}){{1,12}}|[0-9]{{1,40}})(?:{point}[0-9]{{1,40}})?|{point}[0-9]{{1,40}}")
-                  for mark, group, point in ((".", ",", r"\."), (",", r"\.", ","))}  # fmt: skip
+_GROUPED: Final = r"(?:[1-9][0-9]{0,2}(?:GROUP[0-9]{3}){1,12}|[0-9]{1,40})(?:POINT[0-9]{1,40})?|POINT[0-9]{1,40}"
+_SPOKEN: Final = {
+    mark: re.compile(_GROUPED.replace("GROUP", group).replace("POINT", point))
+    for mark, group, point in ((".", ",", r"\."), (",", r"\.", ","))
+}
 _SPACED: Final = re.compile(r"(?<![0-9.,/])[1-9][0-9]{0,2}(?: [0-9]{3}){1,12}(?! ?[0-9/])")
 _PLAIN: Final = r"[0-9][0-9.,]*|[.,][0-9]+"
 _QUANTITY: Final = re.compile(

@@ -233,8 +233,8 @@ class _Surveyor:
     def _check_names(self, place: str, entry: ExamplesSpec) -> Iterable[Fault]:
         if entry.verifier is not None and self._known.verifiers is not None:
             given = entry.model_dump(include={"verifier"})
-            for fault in check_verifier(YamlSource(place, given, "", None), ("verifier",), given["verifier"], self._known.verifiers):
-                yield replace(fault, line=0, column=0)
+            source = YamlSource(place, given, "", None)
+            yield from check_verifier(source, ("verifier",), given["verifier"], self._known.verifiers)
         if entry.problems is not None and self._known.problems is not None and entry.problems not in self._known.problems:
             told = f"no problem writer is called {entry.problems!r}; {suggest(entry.problems, self._known.problems)}"
             yield Fault(place, 0, 0, "problems", told)

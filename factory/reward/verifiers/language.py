@@ -28,10 +28,10 @@ def tell_language(text: str, language: str) -> bool | None:
         return None
     ranked = {name: float(share) for name, share in identifier.rank(text)}
     best = max(ranked, key=lambda name: ranked[name])
-    family = ranked[base] + sum(ranked.get(other, 0.0) for other in NEAR.get(base, ()))
-    if best == base and family >= SURE:
+    asked, found = (sum(ranked.get(near, 0.0) for near in (name, *NEAR.get(name, ()))) for name in (base, best))
+    if best == base and asked >= SURE:
         return True
-    return False if family <= UNLIKELY and ranked[best] >= SURE else None
+    return False if asked <= UNLIKELY and found >= SURE else None
 
 
 @functools.cache

@@ -70,11 +70,33 @@ def test_a_program_that_passes_every_test_is_right(response: str) -> None:
         ("def f(x):\n    while True: print(x)", "printed or returned more"),
         ("def f(x):\n    return [0] * 10**10", "MemoryError"),
         ("def f(x):\n    return lambda: x", "assert f(3) == 6"),
+        ("def f(x):\n    return 10 ** 5000", "it gives a number of more digits"),
     ],
 )
 def test_a_program_that_fails_is_wrong_and_is_told_why(response: str, told: str) -> None:
     said = check(response)
     assert said.right is False and told in said.note
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 99_999,
+        "-" * 99_999 + "1",
+        "a." * 99_999 + "b",
+        "1+" * 99_999 + "1",
+        "x = " + "9" * 99_999,
+        "f" + "(f" * 3000,
+        "\x00",
+        "\ud800",
+        "```python\n" * 9999,
+        "assert " * 9999,
+    ],
+)
+def test_hostile_text_as_response_or_instruction_never_raises(text: str) -> None:
+    assert check(text).right is not True
+    assert check(GOOD, text).right is None
+    assert check(GOOD, f"assert f(2) == {text}").right is not True
 
 
 def test_the_function_asked_for_must_be_there() -> None:

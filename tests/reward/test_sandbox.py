@@ -82,6 +82,8 @@ FORBIDDEN = {
     "link": "import os\nos.symlink('/', '/tmp/left_behind')",
     "memory file": "import os\nos.memfd_create('x')",
     "kill parent": "import os\nos.kill(os.getppid(), 9)",
+    "signal by a pipe": "import fcntl, os\nreader, writer = os.pipe()\nfcntl.fcntl(reader, 8, os.getppid())",
+    "kind of signal by a pipe": "import fcntl, os\nreader, writer = os.pipe()\nfcntl.fcntl(reader, 10, 9)",
     "kill all": "import os\nos.kill(-1, 9)",
     "priority": "import os\nos.setpriority(os.PRIO_PROCESS, 0, -5)",
     "change root": "import os\nos.chroot('/tmp')",
@@ -263,6 +265,33 @@ def test_the_standard_library_is_there() -> None:
     names = "ast asyncio collections ctypes dataclasses datetime decimal fractions hashlib heapq itertools json math random re sqlite3 ssl statistics string typing zoneinfo"
     ran = run_python(f"import {', '.join(names.split())}", ["str(zoneinfo.ZoneInfo('Asia/Jakarta'))", "random.random() < 1"], Limits())
     assert [step.errors for step in ran.steps] == [(), (), ()] and ran.steps[1].value == "Asia/Jakarta"
+
+
+WITHOUT_LANDLOCK = """
+import ctypes
+code = b"".join(
+    kind.to_bytes(2, "little") + bytes((yes, no)) + value.to_bytes(4, "little")
+    for kind, yes, no, value in ((0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x00050026), (0x06, 0, 0, 0x7FFF0000))
+)
+text = ctypes.create_string_buffer(code, len(code))
+class Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("lines", ctypes.c_void_p))
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(Program(4, ctypes.addressof(text))), 0, 0) == 0
+from pathlib import Path
+from factory.reward.verifiers import verify
+print(verify("python_tests", "assert f(2) == 4", "open('ran', 'w').close()\\ndef f(x): return 2 * x"))
+"""
+
+
+def test_nothing_is_run_where_the_machine_cannot_isolate_it(tmp_path: Path) -> None:
+    """A kernel that answers Landlock's first call with ENOSYS, as one before Linux 5.13 does."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LANDLOCK], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "right=None" in said.stdout and "nothing was run: this kernel has no Landlock" in said.stdout
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_program_ends_with_the_one_that_asked(tmp_path: Path) -> None:

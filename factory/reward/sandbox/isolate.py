@@ -12,13 +12,18 @@ import signal
 import sys
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SYSTEM_CALLS = {
     "x86_64": (
         0xC000003E,
+        72,
         # read write close fstat poll lseek mmap mprotect munmap brk, signals, pread64 readv writev, select sched_yield mremap madvise
         *(0, 1, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 19, 20, 23, 24, 25, 28),
-        # open stat lstat access, pipe dup dup2, nanosleep getpid, exit uname fcntl getcwd readlink gettimeofday
-        *(2, 4, 6, 21, 22, 32, 33, 35, 39, 60, 63, 72, 79, 89, 96),
+        # open stat lstat access, pipe dup dup2, nanosleep getpid, exit uname getcwd readlink gettimeofday
+        *(2, 4, 6, 21, 22, 32, 33, 35, 39, 60, 63, 79, 89, 96),
         # getrlimit getrusage sysinfo times getuid getgid geteuid getegid getppid sigaltstack arch_prctl gettid time futex
         *(97, 98, 99, 100, 102, 104, 107, 108, 110, 131, 158, 186, 201, 202),
         # sched_getaffinity getdents64 set_tid_address restart_syscall clock_gettime clock_getres clock_nanosleep exit_group openat
@@ -28,8 +33,9 @@ SYSTEM_CALLS = {
     ),
     "aarch64": (
         0xC00000B7,
-        # getcwd dup dup3 fcntl faccessat openat close pipe2 getdents64 lseek read write readv writev pread64 pselect6 ppoll readlinkat
-        *(17, 23, 24, 25, 48, 56, 57, 59, 61, 62, 63, 64, 65, 66, 67, 72, 73, 78),
+        25,
+        # getcwd dup dup3 faccessat openat close pipe2 getdents64 lseek read write readv writev pread64 pselect6 ppoll readlinkat
+        *(17, 23, 24, 48, 56, 57, 59, 61, 62, 63, 64, 65, 66, 67, 72, 73, 78),
         # newfstatat fstat exit exit_group set_tid_address futex set_robust_list nanosleep, clocks, sched_getaffinity sched_yield
         *(79, 80, 93, 94, 96, 98, 99, 101, 113, 114, 115, 123, 124),
         # restart_syscall, signals, times uname getrlimit getrusage getcpu gettimeofday getpid getppid, ids, gettid sysinfo
@@ -38,11 +44,13 @@ SYSTEM_CALLS = {
         *(214, 215, 216, 222, 226, 233, 278, 291, 293, 439),
     ),
 }
-"""By machine: its audit number (linux/audit.h), then the calls that computing in one process needs (asm/unistd.h of Linux 6.1).
+"""By machine: its audit number (linux/audit.h), its fcntl, then the calls that computing in one process needs (asm/unistd.h of Linux 6.1).
 
 Not among them, and refused with EPERM: making a process or a thread (clone, fork, execve), sockets, signals to others (kill), whatever
 makes, renames, removes or changes a file or its attributes, ioctl, prctl, setrlimit, shared memory, keys, mounts, io_uring, bpf.
 """
+FCNTL_COMMANDS = (0, 1, 2, 3, 1030)
+"""F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC. Not F_SETOWN and F_SETSIG, by which a pipe sends any signal to any process."""
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
@@ -126,13 +134,13 @@ def _admit_calls(libc: ctypes.CDLL) -> None:
     machine = os.uname().machine
     if machine not in SYSTEM_CALLS:
         raise NoIsolationError(f"there is no list of system calls for the machine {machine}, only for {', '.join(SYSTEM_CALLS)}")
-    audit, *calls = SYSTEM_CALLS[machine]
+    audit, fcntl, *calls = SYSTEM_CALLS[machine]
     load, equal, give = 0x20, 0x15, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K
     refuse, kill, allow = 0x00050000 | 1, 0x80000000, 0x7FFF0000  # SECCOMP_RET_ERRNO with EPERM, KILL_PROCESS, ALLOW
-    # The machine stands at offset 4 of struct seccomp_data, the number of the call at 0.
+    # In struct seccomp_data the number of the call stands at offset 0, the machine at 4, the second argument at 24.
     lines = [(load, 0, 0, 4), (equal, 1, 0, audit), (give, 0, 0, kill), (load, 0, 0, 0)]
-    lines += [(equal, len(calls) - place, 0, call) for place, call in enumerate(calls)]
-    lines += [(give, 0, 0, refuse), (give, 0, 0, allow)]
+    lines += [(equal, 0, len(FCNTL_COMMANDS) + 3, fcntl), (load, 0, 0, 24), *_choose(FCNTL_COMMANDS), (give, 0, 0, refuse)]
+    lines += [(give, 0, 0, allow), *_choose(calls), (give, 0, 0, refuse), (give, 0, 0, allow)]
     code = b"".join(kind.to_bytes(2, sys.byteorder) + bytes((yes, no)) + value.to_bytes(4, sys.byteorder) for kind, yes, no, value in lines)
     text = ctypes.create_string_buffer(code, len(code))
 
@@ -141,6 +149,11 @@ def _admit_calls(libc: ctypes.CDLL) -> None:
 
     program = Program(len(lines), ctypes.addressof(text))
     _call(libc.prctl(_PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0), "prctl(PR_SET_SECCOMP)")
+
+
+def _choose(values: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """Lines that jump over the one after them where the loaded number is among `values`."""
+    return [(0x15, len(values) - place, 0, value) for place, value in enumerate(values)]
 
 
 def _call(result: int, name: str) -> int:

@@ -163,7 +163,8 @@ def _conclude(told: bytes, printed: bytes, why: Stop | None, status: int, spent:
         return Ran(tuple(steps))
     if any(line and line.get("stopped") == "output" for line in lines):
         why = "output"
-    if why is None and status == -signal.SIGKILL and spent >= limits.cpu_seconds - 0.2:
+    # The kernel counts by ticks, which may come to more than was used; after much less, SIGKILL is the out-of-memory killer's.
+    if why is None and status == -signal.SIGKILL and spent >= limits.cpu_seconds / 2:
         why = "processor time"
     ended = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended itself with status {status}"
     note = {

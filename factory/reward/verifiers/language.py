@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 LEAST_LETTERS: Final = 40
@@ -23,8 +25,15 @@ def tell_language(text: str, language: str) -> bool | None:
     By py3langid, which needs no network: 4.6 MB, where lingua needs 96 MB, and it knows Malay from Indonesian, which langdetect does not.
     """
     base = language.split("-")[0].lower()
+    whole = _tell(text, base)
+    parts = {_tell(part, base) for part in _cut(text)}
+    # The model reads a mixed text as the one language that it has most signs of.
+    return None if whole is None or (not whole) in parts else whole
+
+
+def _tell(text: str, base: str) -> bool | None:
     identifier = _load()
-    if base not in identifier.labels or sum(character.isalpha() for character in text) < LEAST_LETTERS:
+    if base not in identifier.labels or _count_letters(text) < LEAST_LETTERS:
         return None
     ranked = {name: float(share) for name, share in identifier.rank(text)}
     best = max(ranked, key=lambda name: ranked[name])
@@ -32,6 +41,20 @@ def tell_language(text: str, language: str) -> bool | None:
     if best == base and asked >= SURE:
         return True
     return False if asked <= UNLIKELY and found >= SURE else None
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Parts of whole sentences and lines, each long enough to be told."""
+    part = ""
+    for sentence in re.split(r"(?<=[.!?。！？\n])", text):
+        part += sentence
+        if _count_letters(part) >= LEAST_LETTERS:
+            yield part
+            part = ""
+
+
+def _count_letters(text: str) -> int:
+    return sum(character.isalpha() for character in text)
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -133,7 +133,14 @@ def _tell(steps: list[Step]) -> str:
     failed = next((step for step in steps if step.errors), None)
     if failed:
         return f"it ends in {_say(failed)}"
-    return f"it gives {', '.join((step.printed + ('' if step.value is None else repr(step.value)))[:100] for step in steps)}"
+    return f"it gives {', '.join((step.printed + _show(step.value))[:100] for step in steps)}"
+
+
+def _show(value: Any) -> str:
+    try:
+        return "" if value is None else repr(value)
+    except ValueError:
+        return "a number of more digits than Python writes"
 
 
 def _say(step: Step) -> str:

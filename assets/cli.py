@@ -171,11 +171,11 @@ def lint(
     from assets.run import open_line
     from assets.seeds import read_seeds
     from factory.problems import WRITERS
-    from factory.reward.verifiers import VERIFIERS
+    from factory.reward.verifiers import SETTINGS
     from factory.seeds.taxonomy import read_taxonomy
 
     if Path(seeds).is_dir():
-        taxonomy = read_taxonomy(Path(seeds), verifiers=VERIFIERS, problems=WRITERS)
+        taxonomy = read_taxonomy(Path(seeds), verifiers=SETTINGS, problems=WRITERS)
         leaves, faults, said = taxonomy.leaves, taxonomy.faults, taxonomy.notices
     else:
         survey = read_seeds(open_line(seeds))

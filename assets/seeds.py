@@ -31,9 +31,9 @@ VALID = "seeds_valid"
 def read_seeds(line: Line, *, fetch: bool = True) -> Survey:
     """The line's seeds as they are now, the names of verifiers and problem writers checked too; `fetch` allows fetching documents."""
     from factory.problems import WRITERS
-    from factory.reward.verifiers import VERIFIERS
+    from factory.reward.verifiers import SETTINGS
 
-    return survey_seeds(line.seeds, find_home().documents, Known(VERIFIERS, WRITERS), fetch=fetch)
+    return survey_seeds(line.seeds, find_home().documents, Known(SETTINGS, WRITERS), fetch=fetch)
 
 
 def sync_leaves(instance: dg.DagsterInstance, line: Line) -> Survey:

@@ -197,7 +197,7 @@ def _answer(line: Line, keeper: Keeper, name: str, model: str | LocalTeacher, pr
     spec = line.training.evaluation
     report = partial(keeper.progress.advance, "evaluation", name)
     fingerprint = take_fingerprint(
-        ["training", "problems", "reward/verifiers", "generation/local_teacher"],
+        ["training", "problems", "reward/verifiers", "reward/sandbox", "generation/local_teacher"],
         [
             model.identity if isinstance(model, LocalTeacher) else model_revision(model),
             spec.max_new_tokens,

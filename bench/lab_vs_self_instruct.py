@@ -24,7 +24,7 @@ from factory.reward.duplicates import jaccard, normalise, read_key
 from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
-from factory.reward.verifiers import VERIFIERS, verify
+from factory.reward.verifiers import SETTINGS, verify
 from factory.seeds import collect_examples, read_taxonomy
 from factory.validation.text import distinct
 
@@ -34,7 +34,7 @@ COLOURS = {"LAB": "#1f6f8b", "Self-Instruct": "#dba53a"}
 
 def collect_seeds(line: Line) -> pl.DataFrame:
     """Seed examples of the leaves that have a verifier."""
-    leaves = read_taxonomy(line.seeds.taxonomy, verifiers=VERIFIERS, problems=WRITERS).leaves.values()
+    leaves = read_taxonomy(line.seeds.taxonomy, verifiers=SETTINGS, problems=WRITERS).leaves.values()
     examples = pl.concat(collect_examples(leaf, line.seeds.holdout) for leaf in leaves)
     return examples.filter(pl.col("verifier").is_not_null() & pl.col("context").is_null())
 
@@ -72,7 +72,7 @@ def place_records(written: pl.DataFrame, seeds: pl.DataFrame) -> pl.DataFrame:
 
 def understands(seed: Mapping[str, str], instruction: str) -> bool:
     """Whether the verifier of a leaf can tell right from wrong answers to `instruction`."""
-    return verify(seed["verifier"], instruction, "").right is not None
+    return verify(seed["verifier"], instruction, "", settings=seed["verifier_settings"]).right is not None
 
 
 def measure(records: pl.DataFrame, verdicts: pl.DataFrame, requests: int, leaves: Sequence[str]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from factory.problems import WRITERS, write_problem
-from factory.reward.verifiers import VERIFIERS
+from factory.reward.verifiers import SETTINGS
 from factory.seeds import read_taxonomy
 
 WORDS = "the whale sings under cold water and every season it crosses the ocean while people on the shore count waves at night".split()
@@ -82,7 +82,7 @@ def measure(root: Path, runs: int) -> None:
     seconds = []
     for _ in range(runs):
         started = time.perf_counter()
-        taxonomy = read_taxonomy(root, verifiers=VERIFIERS, problems=WRITERS)
+        taxonomy = read_taxonomy(root, verifiers=SETTINGS, problems=WRITERS)
         seconds.append(time.perf_counter() - started)
     examples = sum(len(leaf.examples) for leaf in taxonomy.leaves.values())
     size = sum(file.stat().st_size for file in root.rglob("qna.yaml")) / 1e6

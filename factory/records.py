@@ -32,6 +32,7 @@ SEED: dict[str, Any] = {
     "licence": pl.String,  # SPDX
     "groups": GROUPS,  # declared attributes of the people or domain that the leaf speaks of or for
     "verifier": pl.String,  # name in factory.reward.verifiers; null where the leaf has none
+    "verifier_settings": pl.String,  # canonical JSON of the verifier's settings; null where it has none
     "problems": pl.String,  # name in factory.problems; null where no fresh problems can be written
     "split": pl.String,  # "seed" (may be shown to a teacher) or "holdout" (evaluation only)
     "tone": pl.String,  # how answers should sound, in words; null for none
@@ -69,6 +70,7 @@ CANDIDATE: dict[str, Any] = {
     "licence": pl.String,
     "groups": GROUPS,
     "verifier": pl.String,
+    "verifier_settings": pl.String,
     "seed_ids": pl.List(pl.String),  # seed examples shown to the teacher
     "document_id": pl.String,  # record_id of the chunk, or of the seed example, that gave the context; null for freeform
     "flow": pl.String,
@@ -173,8 +175,12 @@ ANSWER: dict[str, Any] = {
 
 def digest(value: Any) -> str:
     """Twenty hex digits (80 bits of BLAKE2b) of the canonical JSON of `value`: the same value, the same text, anywhere."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+    return hashlib.blake2b(write_canonical(value).encode(), digest_size=10).hexdigest()
+
+
+def write_canonical(value: Any) -> str:
+    """The one JSON text of `value`: keys sorted, no spaces. Raises TypeError or ValueError for what JSON has not, such as a date or NaN."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def record_id(kind: str, content: Mapping[str, Any]) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_serializer, model_validator
 
 from factory.faults import Fault
+from factory.records import write_canonical
 from factory.spec import Share, Spec
 from factory.yaml_source import YamlSource
 
@@ -86,6 +87,42 @@ Licence = Annotated[str, AfterValidator(check_licence)]
 LeafPath = Annotated[str, AfterValidator(check_leaf)]
 
 
+class VerifierSpec(BaseModel):
+    """Which verifier decides, and what is set of it: a name alone, or keys and values with `name` among them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_name(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            if not given.strip():
+                raise ValueError("is empty")
+            return {"name": given}
+        if not isinstance(given, dict):
+            raise ValueError("expected the name of a verifier, or keys and values with a name")
+        return given
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        try:
+            write_canonical(self.model_extra)
+        except (TypeError, ValueError):
+            raise ValueError("holds what JSON has not, such as a date or .inf; put it in quotes") from None
+        return self
+
+    @model_serializer
+    def _write(self) -> str | dict[str, Any]:
+        return {"name": self.name, **self.model_extra} if self.model_extra else self.name
+
+    @property
+    def settings(self) -> str | None:
+        """All but the name as canonical JSON; null where nothing is set."""
+        return write_canonical(self.model_extra) if self.model_extra else None
+
+
 class LicencesSpec(Spec):
     """Under which licences seeds may be used."""
 
@@ -127,7 +164,7 @@ class ExamplesSpec(Spec):
     columns: ColumnsSpec = ColumnsSpec()
     licence: Licence = UNKNOWN
     language: Language | None = Field(default=None, description="That of the leaf where absent, else en.")
-    verifier: Text | None = None
+    verifier: VerifierSpec | None = None
     problems: Text | None = None
     groups: dict[str, Text] = Field(default={})
     limit: int | None = Field(default=None, ge=1, description="Only the first so many rows.")

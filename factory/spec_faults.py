@@ -13,9 +13,9 @@ from factory.faults import Fault
 from factory.yaml_source import YamlSource
 
 
-def list_faults(source: YamlSource, model: type[BaseModel], error: ValidationError) -> list[Fault]:
-    """A fault for each error that `model` found in `source.data`."""
-    return [_explain(source, model, item) for item in error.errors(include_url=False, include_context=False)]
+def list_faults(source: YamlSource, model: type[BaseModel], error: ValidationError, within: Sequence[str | int] = ()) -> list[Fault]:
+    """A fault for each error that `model` found in `source.data`, or in what lies there at `within`."""
+    return [_explain(source, model, item, within) for item in error.errors(include_url=False, include_context=False)]
 
 
 def suggest(name: str, known: Collection[str]) -> str:
@@ -42,8 +42,8 @@ def name_kind(value: Any) -> str:
     return repr(value)
 
 
-def _explain(source: YamlSource, model: type[BaseModel], error: Any) -> Fault:
-    path, given = _find_path(source.data, error["loc"]), error["input"]
+def _explain(source: YamlSource, model: type[BaseModel], error: Any, within: Sequence[str | int]) -> Fault:
+    path, given = _find_path(source.data, (*within, *error["loc"])), error["input"]
     match error["type"]:
         case "extra_forbidden":
             return source.fault(path, f"unknown key; {suggest(str(path[-1]), _known_keys(model, error['loc'][:-1]))}", at_key=True)

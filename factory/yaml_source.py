@@ -67,7 +67,9 @@ class YamlSource:
         return self._place(found[0].start_mark.index)
 
     def fault(self, path: YamlPath, message: str, *, at_key: bool = False) -> Fault:
-        """A fault at the value (or the key) at `path`."""
+        """A fault at the value (or the key) at `path`; without a line where the data came from no text."""
+        if self.root is None and self.data is not None:
+            return Fault(self.name, 0, 0, write_path(path), message)
         line, column = self.locate_key(path) if at_key else self.locate(path)
         return Fault(self.name, line, column, write_path(path), message)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from factory.faults import FactoryError, Fault
 from factory.generation.templates import render
-from factory.records import digest
+from factory.records import digest, write_canonical
 from factory.yaml_source import read_yaml
 
 FILE = Path(__file__).parent / "constraints.yaml"
@@ -27,8 +26,7 @@ class Constraint:
     @property
     def canonical(self) -> str:
         """Name and arguments as canonical JSON: what a verifier needs."""
-        value = {"name": self.name, "arguments": self.arguments}
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return write_canonical({"name": self.name, "arguments": self.arguments})
 
 
 def draw_constraint(place: list[Any], language: str) -> Constraint:
@@ -46,7 +44,8 @@ def draw_constraint(place: list[Any], language: str) -> Constraint:
         )
     name = _draw([*place, "name"], sorted(spoken))
     constraint = spoken[name]
-    arguments = {key: _draw([*place, name, key], values) for key, values in sorted(constraint["arguments"].items())}
+    choices = {key: values[base] if isinstance(values, dict) else values for key, values in constraint["arguments"].items()}
+    arguments = {key: _draw([*place, name, key], values) for key, values in sorted(choices.items())}
     return Constraint(name, arguments, render(constraint["texts"][base], arguments, f"constraint {name!r}"))
 
 

@@ -16,7 +16,7 @@ from factory.line import GenerationSpec, Persona
 from factory.model_spec import Sampling
 from factory.records import digest, record_id
 
-INHERITED = ("leaf", "kind", "language", "verifier", "groups")
+INHERITED = ("leaf", "kind", "language", "verifier", "verifier_settings", "groups")
 """Columns that a candidate takes over from the rows of its leaf."""
 
 

@@ -12,14 +12,14 @@ from factory.records import SCORED
 from factory.reward.judges import Vote, Voter
 from factory.reward.rating import Rating, RewardModel, read_dialogue
 from factory.reward.support import measure_support
-from factory.reward.verifiers import Check, verify
+from factory.reward.verifiers import Check, join_checks, verify, verify_constraint
 from factory.reward_spec import RewardSpec
 
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
 """Whether a row holds an instruction and a response that can be judged."""
 KEPT = PARSED & pl.col("refusal").is_null()
 """Of these rows those that the flow's own judges and filters kept."""
-READ = ("record_id", "leaf", "language", "verifier", "instruction", "context", "response", "turns")
+READ = ("record_id", "leaf", "language", "verifier", "verifier_settings", "constraint", "instruction", "context", "response", "turns")
 """Columns that scoring reads."""
 
 
@@ -61,6 +61,12 @@ def score_candidates(
 
 
 def _check(row: dict[str, Any]) -> Check | None:
-    if not row["parsed"] or row["verifier"] is None:
+    """What the leaf's verifier and the record's own constraint say together; null where there is neither."""
+    if not row["parsed"]:
         return None
-    return verify(row["verifier"], row["instruction"], row["response"])
+    checks = []
+    if row["verifier"] is not None:
+        checks.append(verify(row["verifier"], row["instruction"], row["response"], settings=row["verifier_settings"]))
+    if row["constraint"] is not None:
+        checks.append(verify_constraint(row["constraint"], row["instruction"], row["response"]))
+    return join_checks(checks) if checks else None

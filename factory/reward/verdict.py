@@ -37,10 +37,11 @@ REASONS = (
 """In the order in which they are looked for.
 
 judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. unjudged: no judge's answer parsed.
-outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, and it cannot tell; nothing reaches training
-unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward model reads, or asked of nobody. unsupported: says what
-its context does not, below `min_support`. low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`.
-not_best: another response to the same instruction of the same unit is better. not_top: outside the leaf's `top_share`.
+outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, or the record a constraint, and it cannot be
+told; nothing reaches training unmeasured. wrong_answer: the verifier says wrong, or the constraint is not kept. unscored: longer than the
+reward model reads, or asked of nobody. unsupported: says what its context does not, below `min_support`. low_attribute: outside `at_least`
+and `at_most`. low_goodness: below `min_goodness`. not_best: another response to the same instruction of the same unit is better.
+not_top: outside the leaf's `top_share`.
 Then the reasons of factory.reward.copies.
 """
 
@@ -103,7 +104,8 @@ def _weigh(spec: RewardSpec) -> pl.Expr:
     return pl.coalesce(
         pl.when(pl.col("attributes").is_not_null()).then(weighted),
         pl.col("reward"),
-        pl.col("verified").cast(pl.Float64),
+        # Of a record without a verifier it says only that its constraint holds.
+        pl.when(pl.col("verifier").is_not_null()).then(pl.col("verified").cast(pl.Float64)),
         pl.when(GOOD_VOTES + BAD_VOTES > 0).then(GOOD_VOTES / (GOOD_VOTES + BAD_VOTES)),
     )
 
@@ -136,7 +138,7 @@ def _with_policies(scored: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
 def _look_for_faults() -> pl.Expr:
     """The first reason that lies in a row itself; null for one that is good enough."""
     verifier, has_verifier = pl.col("policy_verifier"), pl.col("verifier").is_not_null()
-    decides = has_verifier & (verifier == "decides")
+    checked = has_verifier | pl.col("constraint").is_not_null()
     left_to_model = ~has_verifier | (verifier == "ignored") | ((verifier == "refutes") & pl.col("verified").is_null())
     outside = [
         (pl.col("attributes").struct.field(name) < pl.col(f"policy_at_least_{name}"))
@@ -149,8 +151,8 @@ def _look_for_faults() -> pl.Expr:
         "parse_fault": ~PARSED,
         "unjudged": VOTED & (GOOD_VOTES + BAD_VOTES == 0),
         "outvoted": VOTED & (GOOD_VOTES <= BAD_VOTES),
-        "undecidable": decides & pl.col("verified").is_null(),
-        "wrong_answer": has_verifier & (verifier != "ignored") & ~pl.col("verified"),
+        "undecidable": checked & (verifier == "decides") & pl.col("verified").is_null(),
+        "wrong_answer": checked & (verifier != "ignored") & ~pl.col("verified"),
         "unscored": left_to_model & ~RATED & (pl.col("reward_model").is_not_null() | ~VOTED),
         "unsupported": pl.col("context").is_not_null() & (pl.col("support").fill_null(0.0) < pl.col("policy_min_support")),
         "low_attribute": pl.any_horizontal(*(each.fill_null(False) for each in outside)),

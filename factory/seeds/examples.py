@@ -20,6 +20,7 @@ def collect_examples(leaf: Leaf, holdout: float) -> pl.DataFrame:
         "language": leaf.language,
         "groups": [{"name": name, "value": value} for name, value in leaf.groups],
         "verifier": leaf.verifier,
+        "verifier_settings": leaf.verifier_settings,
         "problems": leaf.problems,
         "tone": leaf.tone,
         "turns": leaf.turns,

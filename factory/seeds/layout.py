@@ -6,14 +6,14 @@ of spaces alone is empty, a question-answer pair of a knowledge leaf has no furt
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from factory.faults import Fault
-from factory.seeds_spec import Kind, Language, Text
+from factory.seeds_spec import Kind, Language, Text, VerifierSpec
 from factory.spec_faults import list_faults, name_kind, suggest
 from factory.yaml_source import YamlSource
 
@@ -72,7 +72,7 @@ class Extension(Part):
     """Our key `factory:`. A leaf without it is a plain InstructLab leaf."""
 
     language: Annotated[Language, Given] = "en"
-    verifier: Annotated[Text | None, Given] = None
+    verifier: Annotated[VerifierSpec | None, Given] = None
     problems: Annotated[Text | None, Given] = None
     groups: dict[str, Text] = {}
     documents: list[Text] = []
@@ -110,9 +110,9 @@ class Knowledge(Part):
 
 @dataclass(frozen=True)
 class Known:
-    """Names that a leaf may refer to; null where any name will do."""
+    """Names that a leaf may refer to, verifiers with the spec of their settings; null where any name will do."""
 
-    verifiers: Collection[str] | None = None
+    verifiers: Mapping[str, type[BaseModel]] | None = None
     problems: Collection[str] | None = None
 
 
@@ -238,11 +238,31 @@ def _check_mixture(source: YamlSource, kind: Kind) -> Iterator[Fault]:
 def _check_extension(source: YamlSource, kind: Kind, known: Known) -> Iterator[Fault]:
     extension = source.data.get("factory")
     extension = extension if isinstance(extension, dict) else {}
-    for key, what, names in (("verifier", "verifier", known.verifiers), ("problems", "problem writer", known.problems)):
-        name = extension.get(key)
-        if names is not None and isinstance(name, str) and name.strip() and name.strip() not in names:
-            yield source.fault(["factory", key], f"no {what} is called {name!r}; {suggest(name, names)}")
+    if known.verifiers is not None and "verifier" in extension:
+        yield from check_verifier(source, ("factory", "verifier"), extension["verifier"], known.verifiers)
+    writer, writers = extension.get("problems"), known.problems
+    if writers is not None and isinstance(writer, str) and writer.strip() and writer.strip() not in writers:
+        yield source.fault(["factory", "problems"], f"no problem writer is called {writer!r}; {suggest(writer, writers)}")
     if kind != "knowledge" and "documents" in extension:
         yield source.fault(["factory", "documents"], "only a leaf below knowledge/ has documents", at_key=True)
     if kind == "knowledge" and "document" not in source.data and not extension.get("documents"):
         yield source.fault(["document"], "is missing; give upstream's document: or our factory.documents:")
+
+
+def check_verifier(
+    source: YamlSource, path: tuple[str | int, ...], given: Any, verifiers: Mapping[str, type[BaseModel]]
+) -> Iterator[Fault]:
+    """What is wrong with a verifier's name and settings at `path`, which VerifierSpec does not know."""
+    name = given.get("name") if isinstance(given, dict) else given
+    if not isinstance(name, str) or not name.strip():
+        return
+    if name.strip() not in verifiers:
+        place = [*path, "name"] if isinstance(given, dict) else path
+        yield source.fault(place, f"no verifier is called {name!r}; {suggest(name, verifiers)}")
+        return
+    settings = {key: value for key, value in given.items() if key != "name"} if isinstance(given, dict) else {}
+    model = verifiers[name.strip()]
+    try:
+        model.model_validate(settings)
+    except ValidationError as error:
+        yield from list_faults(source, model, error, path)

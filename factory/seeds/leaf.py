@@ -61,6 +61,7 @@ class Leaf:
     language: str
     description: str = ""
     verifier: str | None = None
+    verifier_settings: str | None = None
     problems: str | None = None
     groups: tuple[tuple[str, str], ...] = ()
     licence: str = "unknown"

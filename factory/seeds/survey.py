@@ -12,7 +12,7 @@ from factory.faults import FactoryError, Fault, InputFaults
 from factory.records import digest
 from factory.seeds.examples import split_of
 from factory.seeds.git import UnreachableError
-from factory.seeds.layout import Known
+from factory.seeds.layout import Known, check_verifier
 from factory.seeds.leaf import Document, Example, Leaf, Topic
 from factory.seeds.licences import admits
 from factory.seeds.mapping import map_rows
@@ -20,6 +20,7 @@ from factory.seeds.sources import NotFetchedError, find_documents
 from factory.seeds.taxonomy import read_taxonomy
 from factory.seeds_spec import COMMIT, PUBLIC_GIT, DocumentsSpec, ExamplesSpec, SeedsSpec, TopicsSpec
 from factory.spec_faults import suggest
+from factory.yaml_source import YamlSource
 
 MOST_TOLD = 20
 """Faulty rows of one table that are told one by one."""
@@ -108,7 +109,12 @@ class _Surveyor:
             return
         for path, faults in mapped.faults.items():
             self._blame_rows(subject, entry, faults, [path] if path else [*mapped.examples])
-        attributes = {"verifier": entry.verifier, "problems": entry.problems, "groups": tuple(sorted(entry.groups.items())) or None}
+        attributes = {
+            "verifier": entry.verifier.name if entry.verifier else None,
+            "verifier_settings": entry.verifier.settings if entry.verifier else None,
+            "problems": entry.problems,
+            "groups": tuple(sorted(entry.groups.items())) or None,
+        }
         self._blame(self._check_names(place, entry), [*mapped.examples])
         for path, examples in mapped.examples.items():
             language = mapped.languages.get(path) or entry.language
@@ -225,10 +231,13 @@ class _Surveyor:
         return leaf
 
     def _check_names(self, place: str, entry: ExamplesSpec) -> Iterable[Fault]:
-        for key, what, names in (("verifier", "verifier", self._known.verifiers), ("problems", "problem writer", self._known.problems)):
-            name = getattr(entry, key)
-            if name is not None and names is not None and name not in names:
-                yield Fault(place, 0, 0, key, f"no {what} is called {name!r}; {suggest(name, names)}")
+        if entry.verifier is not None and self._known.verifiers is not None:
+            given = entry.model_dump(include={"verifier"})
+            source = YamlSource(place, given, "", None)
+            yield from check_verifier(source, ("verifier",), given["verifier"], self._known.verifiers)
+        if entry.problems is not None and self._known.problems is not None and entry.problems not in self._known.problems:
+            told = f"no problem writer is called {entry.problems!r}; {suggest(entry.problems, self._known.problems)}"
+            yield Fault(place, 0, 0, "problems", told)
 
     def _list_new(self, subject: str, entry: ExamplesSpec, leaf: Leaf, examples: list[Example]) -> list[Example]:
         """The examples that the leaf has not; one that it has is a fault."""
@@ -272,7 +281,7 @@ def _check_mixture(leaf: Leaf) -> Iterable[Fault]:
 
 def _stamp(leaf: Leaf) -> Leaf:
     """The leaf with the digest of all that its examples and topics are made from."""
-    known = [leaf.digest, leaf.language, leaf.verifier, leaf.problems, leaf.groups, leaf.tone, leaf.turns]
+    known = [leaf.digest, leaf.language, leaf.verifier, leaf.verifier_settings, leaf.problems, leaf.groups, leaf.tone, leaf.turns]
     examples = [[*example.key, example.source, example.licence] for example in leaf.examples]
     return replace(leaf, digest=digest([known, examples, [[topic.text, topic.source, topic.licence] for topic in leaf.topics]]))
 

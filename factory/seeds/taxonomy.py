@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pydantic import BaseModel
+
 from factory.faults import FactoryError, Fault, InputFaults
 from factory.records import digest
 from factory.seeds.attribution import read_licence
@@ -38,11 +40,11 @@ class Taxonomy:
     broken: Mapping[str, tuple[Fault, ...]]
 
 
-def read_taxonomy(root: Path, verifiers: Collection[str] | None = None, problems: Collection[str] | None = None) -> Taxonomy:
+def read_taxonomy(root: Path, verifiers: Mapping[str, type[BaseModel]] | None = None, problems: Collection[str] | None = None) -> Taxonomy:
     """The taxonomy below `root`. A leaf with a fault is left out, with all its faults listed; the others are unharmed.
 
-    With `verifiers` or `problems` given, a leaf that names another is at fault. Raises FactoryError where there is no such folder, or
-    nothing in it that is or was meant to be a leaf.
+    With `verifiers` (names with the spec of their settings) or `problems` given, a leaf that names another is at fault. Raises FactoryError
+    where there is no such folder, or nothing in it that is or was meant to be a leaf.
     """
     if not root.is_dir():
         raise FactoryError(f"no taxonomy folder {root}: give the folder that holds {KIND_FOLDERS}")
@@ -137,7 +139,8 @@ class _LeafReader:
             description=f"{content.domain}: {content.document_outline}"
             if isinstance(content, Knowledge)
             else content.task_description.strip(),
-            verifier=extension.verifier,
+            verifier=extension.verifier.name if extension.verifier else None,
+            verifier_settings=extension.verifier.settings if extension.verifier else None,
             problems=extension.problems,
             groups=tuple(sorted(extension.groups.items())),
             licence=licence,

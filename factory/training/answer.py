@@ -29,6 +29,7 @@ class Problem:
     context: str | None
     reference: str
     verifier: str | None
+    verifier_settings: str | None = None
 
 
 def answer_problems(

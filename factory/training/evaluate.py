@@ -35,21 +35,23 @@ def make_problems(seeds: pl.DataFrame, released: pl.DataFrame, per_leaf: int, se
     problems = {problem.problem_id: problem for problem in _holdout_problems(seeds)}
     known = frozenset(normalise(text) for text in (*released["instruction"].drop_nulls(), *seeds["question"]))
     writers = seeds.filter(pl.col("problems").is_not_null() & pl.col("verifier").is_not_null())
-    for leaf, language, writer, verifier in writers.select("leaf", "language", "problems", "verifier").unique().sort("leaf").iter_rows():
+    columns = ("leaf", "language", "problems", "verifier", "verifier_settings")
+    for leaf, language, writer, verifier, settings in writers.select(columns).unique().sort("leaf").iter_rows():
         if writer not in WRITERS:
             near = difflib.get_close_matches(writer, WRITERS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known writers: {', '.join(sorted(WRITERS))}."
             raise FactoryError(f"leaf {leaf}: no problem writer {writer!r}; {hint} Mend `factory.problems` in the leaf's qna.yaml.")
         rng = random.Random(f"evaluation/{seed}/{leaf}")
         for instruction, reference in _write_fresh(writer, per_leaf, known, rng):
-            fresh = _problem(leaf, language, "fresh", instruction, None, reference, verifier)
+            fresh = _problem(leaf, language, "fresh", instruction, None, reference, verifier, settings)
             problems[fresh.problem_id] = fresh
     return sorted(problems.values(), key=lambda problem: (problem.leaf, problem.origin, problem.problem_id))
 
 
 def _holdout_problems(seeds: pl.DataFrame) -> Iterable[Problem]:
     for row in seeds.filter(pl.col("split") == "holdout").iter_rows(named=True):
-        yield _problem(row["leaf"], row["language"], "holdout", row["question"], row["context"], row["answer"], row["verifier"])
+        asked = (row["question"], row["context"], row["answer"])
+        yield _problem(row["leaf"], row["language"], "holdout", *asked, row["verifier"], row["verifier_settings"])
 
 
 def _write_fresh(writer: str, wanted: int, known: frozenset[str], rng: random.Random) -> list[tuple[str, str]]:
@@ -65,10 +67,18 @@ def _write_fresh(writer: str, wanted: int, known: frozenset[str], rng: random.Ra
 
 
 def _problem(
-    leaf: str, language: str, origin: Origin, instruction: str, context: str | None, reference: str, verifier: str | None
+    leaf: str,
+    language: str,
+    origin: Origin,
+    instruction: str,
+    context: str | None,
+    reference: str,
+    verifier: str | None,
+    settings: str | None,
 ) -> Problem:
     content = {"leaf": leaf, "instruction": instruction, "context": context, "reference": reference}
-    return Problem(record_id("problem", content | {"origin": origin}), leaf, language, origin, instruction, context, reference, verifier)
+    problem_id = record_id("problem", content | {"origin": origin})
+    return Problem(problem_id, leaf, language, origin, instruction, context, reference, verifier, settings)
 
 
 def evaluate_model(
@@ -98,14 +108,14 @@ def evaluate_model(
 
 
 def is_correct(problem: Problem, response: str) -> bool:
-    """What the problem's verifier says; the reference's own words where there is none, or it cannot tell.
+    """What the problem's verifier says, which has the reference too; the reference's own words where there is none, or it cannot tell.
 
     Case, white space, the form of characters (Unicode NFKC) and a final full stop make no difference to the words.
     """
     if problem.verifier is not None:
-        right = verify(problem.verifier, problem.instruction, response).right
-        if right is not None:
-            return right
+        check = verify(problem.verifier, problem.instruction, response, settings=problem.verifier_settings, reference=problem.reference)
+        if check.right is not None:
+            return check.right
     return _words(response) == _words(problem.reference)
 
 

@@ -37,7 +37,14 @@ def make_seeds() -> Callable[..., pl.DataFrame]:
         for question, context in zip(questions, contexts or (None,) * len(questions), strict=True):
             row = {"leaf": leaf, "kind": leaf.split("_", maxsplit=1)[0].split("/")[0], "language": "en", "question": question}
             row |= {"answer": "answer", "context": context, "licence": "Apache-2.0", "groups": [{"name": "domain", "value": "words"}]}
-            row |= {"verifier": "reversed_words", "problems": None, "split": "seed", "source": "qna.yaml:3", "depth": 0} | columns
+            row |= {
+                "verifier": "reversed_words",
+                "verifier_settings": '{"least":2}',
+                "problems": None,
+                "split": "seed",
+                "source": "qna.yaml:3",
+                "depth": 0,
+            } | columns
             rows.append({"record_id": record_id("seed", {"question": question, "context": context, "leaf": leaf}), **row})
         return pl.DataFrame(rows, schema=SEED)
 

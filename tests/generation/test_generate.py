@@ -88,6 +88,7 @@ def test_every_unit_yields_one_row_of_the_schema(generate: Generate, teacher: Co
         assert set(row["seed_ids"]) <= ids
         assert (row["leaf"], row["kind"], row["language"]) == (LEAF, "compositional", "en")
         assert (row["licence"], row["verifier"], row["context"], row["document_id"]) == ("Apache-2.0", "reversed_words", None, None)
+        assert row["verifier_settings"] == '{"least":2}'
         assert row["groups"] == [{"name": "domain", "value": "words"}]
         assert (row["flow"], row["teacher"], row["depth"]) == ("freeform", teacher.identity, 1)
         assert row["cost"] == pytest.approx((row["prompt_tokens"] * 2 + row["completion_tokens"] * 8) / 1e6)

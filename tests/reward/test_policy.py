@@ -160,3 +160,13 @@ def test_a_refusal_says_what_was_scored() -> None:
     assert said[0].startswith("goodness 1.90 (helpfulness 1.00, correctness 1.00")
     assert said[1] == "judge0@1 by pair: score 1; judge1@1 by pair: not parsed: no score"
     assert said[2] == "reward -0.50"
+
+
+def test_a_constraint_decides_beside_the_reward_where_the_leaf_has_no_verifier() -> None:
+    asked = {"constraint": '{"arguments":{},"name":"upper_case"}'}
+    rows = scored(*(judged(reward, verified=kept, **asked) for reward, kept in ((1.0, True), (1.0, False), (1.0, None), (-1.0, True))))
+    verdicts = decide_verdicts(rows.with_columns(instruction=pl.col("record_id")), empty(SEED), RewardSpec(near_duplicate=1))
+    assert verdicts["reason"].to_list() == ["accepted", "wrong_answer", "undecidable", "low_goodness"]
+    assert verdicts["goodness"].to_list() == [1.0, 1.0, 1.0, -1.0]
+    unread = scored(judged(None, verified=True, **asked))
+    assert decide_verdicts(unread, empty(SEED), RewardSpec(model=None))["reason"].to_list() == ["unscored"]

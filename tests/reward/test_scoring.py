@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import polars as pl
 import pytest
@@ -48,6 +49,43 @@ def test_reward_model_scores_the_rest_with_their_context(model: LocalRewardModel
     assert scored["reward"].to_list() == [expected[0], None, expected[1]]
     assert scored["reward_model"].to_list() == [model.identity, None, model.identity]
     assert scored["verified"].to_list() == [None, False, None]
+
+
+def constrained(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"constraint": json.dumps({"name": name, "arguments": arguments})}
+
+
+def test_a_records_own_constraint_must_hold_beside_the_leafs_verifier() -> None:
+    short, open_ = constrained("max_characters", characters=4), constrained("language", language="en")
+    scored = score_candidates(
+        candidates(
+            SUM | short | {"response": "132"},
+            SUM | short | {"response": "47 + 85 = 132"},
+            SUM | short | {"response": "131"},
+            SUM | open_ | {"response": "132"},
+            SUM | open_ | {"response": "131"},
+        ),
+        SPEC,
+        no_model,
+    )
+    assert scored["verified"].to_list() == [True, False, False, None, False]
+    assert scored["verifier_note"].to_list()[1] == "the response does not keep max_characters (characters 4)"
+    assert "cannot be told" in scored["verifier_note"].to_list()[3]
+
+
+def test_a_constraint_is_verified_where_the_leaf_has_no_verifier(model: LocalRewardModel) -> None:
+    shout = constrained("upper_case")
+    scored = score_candidates(candidates(shout | {"response": "HELLO."}, shout | {"response": "Hello."}, {}), SPEC, lambda: model)
+    assert scored["verified"].to_list() == [True, False, None]
+    assert scored["reward"].null_count() == 0
+
+
+def test_the_settings_of_the_leaf_reach_its_verifier() -> None:
+    leaf = {"verifier": "pattern", "verifier_settings": '{"pattern":"[a-z]+"}'}
+    assert score_candidates(candidates(leaf | {"response": "abc"}, leaf | {"response": "ab1"}), SPEC, no_model)["verified"].to_list() == [
+        True,
+        False,
+    ]
 
 
 def test_what_did_not_parse_is_not_scored() -> None:

@@ -12,8 +12,19 @@ from leaves import GROUNDED, KNOWLEDGE, KNOWLEDGE_EXAMPLES, KNOWLEDGE_HEAD, SKIL
 
 from factory.faults import Fault
 from factory.seeds import read_taxonomy
+from factory.spec import Spec
 
 LOCAL = KNOWLEDGE_HEAD + "factory:\n  documents: ['*.md']\n" + KNOWLEDGE_EXAMPLES
+
+
+class Range(Spec):
+    """Settings of a verifier."""
+
+    least: int
+    most: int = 9
+
+
+VERIFIERS = {"exact": Spec, "dates": Spec, "between": Range}
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,15 @@ CASES = [
     skill("unknown extension key", "language: en", "verifer: exact", 5, 3, "factory.verifer", "did you mean 'verifier'?"),
     skill("blank extension", SKILL[SKILL.index("  language") : SKILL.index("seed_ex")], "", 4, 9, "factory", "expected keys and values, found nothing"),
     skill("unknown verifier", "language: en", "verifier: exakt", 5, 13, "factory.verifier", "no verifier is called 'exakt'; did you mean 'exact'?"),
+    skill("unknown verifier with settings", "language: en", "verifier: {name: exakt, a: 1}", 5, 20, "factory.verifier.name", "did you mean 'exact'?"),
+    skill("blank verifier", "language: en", "verifier: ' '", 5, 13, "factory.verifier", "is empty"),
+    skill("verifier without a name", "language: en", "verifier: {least: 1}", 5, 3, "factory.verifier.name", "is missing"),
+    skill("verifiers as list", "language: en", "verifier: [exact]", 5, 3, "factory.verifier", "expected the name of a verifier"),
+    skill("setting of no kind", "language: en", "verifier: {name: exact, a: 1}", 5, 27, "factory.verifier.a", "unknown key; known: none"),
+    skill("misspelt setting", "language: en", "verifier: {name: between, least: 1, mosst: 2}", 5, 39, "factory.verifier.mosst", "did you mean 'most'?"),
+    skill("setting missing", "language: en", "verifier: between", 5, 13, "factory.verifier.least", "is missing"),
+    skill("bad setting", "language: en", "verifier: {name: between, least: one}", 5, 36, "factory.verifier.least", "valid integer"),
+    skill("date in settings", "language: en", "verifier: {name: between, least: 2024-01-01}", 5, 3, "factory.verifier", "holds what JSON has not"),
     skill("unknown problems", "language: en", "problems: dates", 5, 13, "factory.problems", "no problem writer is called 'dates'; known: colours"),
     skill("blank tone", "language: en", "tone: ' '", 5, 9, "factory.tone", "is empty"),
     skill("no turns", "language: en", "turns: 0", 5, 10, "factory.turns", "greater than or equal to 1"),
@@ -131,7 +151,7 @@ CASES = [
 def test_a_broken_leaf_is_named_and_others_are_read(tmp_path: Path, case: Case) -> None:
     write_leaf(tmp_path, case.leaf, case.text.replace(case.old, case.new, 1), **case.files)
     write_leaf(tmp_path, "foundational_skills/sound", SKILL)
-    taxonomy = read_taxonomy(tmp_path, verifiers=["exact", "dates"], problems=["colours"])
+    taxonomy = read_taxonomy(tmp_path, verifiers=VERIFIERS, problems=["colours"])
     assert list(taxonomy.leaves) == ["foundational_skills/sound"]
     found = [fault for fault in taxonomy.faults if fault.where == case.where and case.message in fault.message]
     assert found, "\n".join(map(str, taxonomy.faults))

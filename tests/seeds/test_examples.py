@@ -38,6 +38,7 @@ def test_a_row_carries_what_the_leaf_says(tmp_path: Path) -> None:
         "licence": "CC-BY-4.0",
         "groups": [{"name": "domain", "value": "things"}],
         "verifier": "exact",
+        "verifier_settings": None,
         "problems": "colours",
         "split": "seed",
         "tone": None,

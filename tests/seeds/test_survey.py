@@ -14,9 +14,18 @@ from test_sources import commit_all, git
 from factory.seeds import Survey, collect_documents, collect_examples, survey_seeds
 from factory.seeds.layout import Known
 from factory.seeds_spec import SeedsSpec
+from factory.spec import Spec
 
 COLOURS, ANIMALS, SUMS = "compositional_skills/colours", "knowledge/animals", "foundational_skills/sums"
-KNOWN = Known(verifiers=["arithmetic"], problems=["addition"])
+
+
+class Tolerance(Spec):
+    """Settings of a verifier."""
+
+    tolerance: float = 0.0
+
+
+KNOWN = Known(verifiers={"arithmetic": Spec, "number": Tolerance}, problems=["addition"])
 NON_COMMERCIAL = ATTRIBUTION.replace("CC BY 4.0", "CC BY-NC-SA 4.0")
 
 
@@ -87,6 +96,27 @@ def test_what_two_sources_say_of_a_leaf_must_agree(tmp_path: Path) -> None:
         "seeds.examples[0]: problems: no problem writer is called 'sums'; known: addition",
         f"seeds.examples[0]: verifier: 'arithmetic' {agree} nothing; a leaf has one",
     ]
+
+
+def test_a_table_sets_its_verifier_as_a_leaf_does(tmp_path: Path) -> None:
+    entry = {"leaf": SUMS, "file": write_pairs(tmp_path, pair("1 + 1?", "2"))}
+    found = survey(tmp_path, examples=[entry | {"verifier": {"name": "number", "tolerance": 0.5}}]).leaves[SUMS]
+    assert (found.verifier, found.verifier_settings) == ("number", '{"tolerance":0.5}')
+    row = collect_examples(found, 0.0).row(0, named=True)
+    assert (row["verifier"], row["verifier_settings"]) == ("number", '{"tolerance":0.5}')
+    other = survey(tmp_path, examples=[entry | {"verifier": "number"}]).leaves[SUMS]
+    assert other.verifier_settings is None and other.digest != found.digest
+    broken = survey(tmp_path, examples=[entry | {"verifier": {"name": "number", "tolerence": 0.5}}])
+    assert list(map(str, broken.faults)) == ["seeds.examples[0]: verifier.tolerence: unknown key; did you mean 'tolerance'?"]
+    assert list(broken.left_out) == [SUMS]
+
+
+def test_a_line_tells_its_verifiers_as_they_were_given(tmp_path: Path) -> None:
+    entry = {"leaf": SUMS, "file": write_pairs(tmp_path, pair("1 + 1?", "2"))}
+    told = SeedsSpec.model_validate(
+        {"examples": [entry | {"verifier": "arithmetic"}, entry | {"verifier": {"name": "number", "tolerance": 1}}]}
+    ).describe()
+    assert [example["verifier"] for example in told["examples"]] == ["arithmetic", {"name": "number", "tolerance": 1}]
 
 
 def test_a_faulty_row_keeps_its_leaf_out_and_harms_no_other(tmp_path: Path) -> None:

@@ -123,6 +123,20 @@ def test_verifier_decides_against_the_reference() -> None:
     assert not is_correct(addition, "47 + 85 = 133")
 
 
+def test_the_reference_goes_to_a_verifier_that_compares() -> None:
+    solved = problem("How many clips?", "48 / 2 = 24.\n#### 72", "gsm8k")
+    assert is_correct(solved, "I add 24 and 48.\n#### 72")
+    assert not is_correct(solved, "48 / 2 = 24.\n#### 73")
+    assert not is_correct(solved, "72")
+
+
+def test_the_settings_of_the_leaf_reach_the_evaluation() -> None:
+    settings = {"verifier": "number", "verifier_settings": '{"tolerance":0.01,"unit":"km"}'}
+    (held,) = make_problems(pl.DataFrame([seed_row("a/b", "How far?", "3.14", "holdout", **settings)], schema=SEED), RELEASED, 0, 1)
+    assert held.verifier_settings == settings["verifier_settings"]
+    assert is_correct(held, "3141 m") and not is_correct(held, "3.2")
+
+
 def test_words_decide_where_the_verifier_cannot_tell() -> None:
     odd = problem("Say something nice about sums.", "Sums are nice.", "arithmetic")
     assert verify("arithmetic", odd.instruction, "Sums are nice.").right is None

@@ -1,49 +1,90 @@
-"""The registry of verifiers: code that decides from instruction and response alone whether the response is right."""
+"""The registry of verifiers: code that says of a response right, wrong or cannot tell, and never guesses."""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import json
+from collections.abc import Mapping
+
+from pydantic import ValidationError
 
 from factory.faults import FactoryError
 from factory.reward.verifiers import (
     arithmetic,
     date_after,
+    exact,
+    gsm8k,
+    ifeval,
     json_fields,
+    json_schema,
     largest_number,
     next_number,
+    number,
     number_words,
+    pattern,
+    python_tests,
     reversed_words,
     sorted_words,
     unit_conversion,
     weekday_after,
     word_count,
 )
-from factory.reward.verifiers.check import Check, Verifier
+from factory.reward.verifiers.check import Check, Task, Verifier, from_instruction, join_checks
+from factory.spec import Spec
 
-__all__ = ["VERIFIERS", "Check", "Verifier", "verify"]
+__all__ = ["SETTINGS", "VERIFIERS", "Check", "Verifier", "join_checks", "verify", "verify_constraint"]
 
 VERIFIERS: dict[str, Verifier] = {
-    "arithmetic": arithmetic.verify,
-    "date_after": date_after.verify,
-    "json_fields": json_fields.verify,
-    "largest_number": largest_number.verify,
-    "next_number": next_number.verify,
-    "number_words": number_words.verify,
-    "reversed_words": reversed_words.verify,
-    "sorted_words": sorted_words.verify,
-    "unit_conversion": unit_conversion.verify,
-    "weekday_after": weekday_after.verify,
-    "word_count": word_count.verify,
+    "arithmetic": from_instruction(arithmetic.verify),
+    "date_after": from_instruction(date_after.verify),
+    "exact": Verifier(exact.verify, exact.Settings),
+    "gsm8k": Verifier(gsm8k.verify),
+    "ifeval": Verifier(ifeval.verify, ifeval.Settings),
+    "json_fields": from_instruction(json_fields.verify),
+    "json_schema": Verifier(json_schema.verify, json_schema.Settings),
+    "largest_number": from_instruction(largest_number.verify),
+    "next_number": from_instruction(next_number.verify),
+    "number": Verifier(number.verify, number.Settings),
+    "number_words": from_instruction(number_words.verify),
+    "pattern": Verifier(pattern.verify, pattern.Settings),
+    "python_tests": Verifier(python_tests.verify, python_tests.Settings),
+    "reversed_words": from_instruction(reversed_words.verify),
+    "sorted_words": from_instruction(sorted_words.verify),
+    "unit_conversion": from_instruction(unit_conversion.verify),
+    "weekday_after": from_instruction(weekday_after.verify),
+    "word_count": from_instruction(word_count.verify),
 }
 """By the name that a leaf's `factory.verifier` gives."""
 
+SETTINGS: Mapping[str, type[Spec]] = {name: verifier.settings for name, verifier in VERIFIERS.items()}
+"""What a leaf may set of each, for the door of the taxonomy."""
 
-def verify(name: str, instruction: str, response: str) -> Check:
-    """Whether `response` is right for `instruction`, as verifier `name` sees it. Raises FactoryError for an unknown name."""
+
+def verify(name: str, instruction: str, response: str, *, settings: str | None = None, reference: str | None = None) -> Check:
+    """Whether `response` is right for `instruction`, as verifier `name` sees it.
+
+    `settings`: canonical JSON, as in the column `verifier_settings`. `reference`: a right answer, where one is known. Raises FactoryError
+    for an unknown name and for settings that the verifier does not have.
+    """
     if name not in VERIFIERS:
         near = difflib.get_close_matches(name, VERIFIERS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "it may be misspelt."
         raise FactoryError(
             f"no verifier {name!r}; {hint} Known verifiers: {', '.join(VERIFIERS)}. Mend `factory.verifier` in the leaf's qna.yaml."
         )
-    return VERIFIERS[name](instruction, response)
+    return VERIFIERS[name].check(Task(instruction, reference, _read_settings(name, settings)), response)
+
+
+def verify_constraint(constraint: str, instruction: str, response: str) -> Check:
+    """Whether `response` keeps the constraint that the column `constraint` holds: canonical JSON {"arguments", "name"}."""
+    return verify("ifeval", instruction, response, settings=f'{{"constraints":[{constraint}]}}')
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_settings(name: str, settings: str | None) -> Spec:
+    try:
+        return SETTINGS[name].model_validate(json.loads(settings or "{}"))
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
+        raise FactoryError(f"the settings of verifier {name!r} are at fault: {told}. Mend `factory.verifier` of the leaf.") from None

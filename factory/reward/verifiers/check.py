@@ -1,9 +1,11 @@
-"""What a verifier says of a response, and how it says it."""
+"""What a verifier is asked, what it says of a response, and how it says it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from factory.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -14,8 +16,33 @@ class Check:
     note: str = ""
 
 
-Verifier = Callable[[str, str], Check]
-"""Decides from instruction and response alone."""
+class NoSettings(Spec):
+    """Of a verifier that has none."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a response answers. `reference` is a right answer, where one is known: that of a seed example, never of a generated record.
+
+    `settings` are of the class that the verifier is registered with.
+    """
+
+    instruction: str
+    reference: str | None = None
+    settings: Spec = field(default_factory=NoSettings)
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Decides whether a response is right; `settings` is the spec of what a leaf may set."""
+
+    check: Callable[[Task, str], Check]
+    settings: type[Spec] = NoSettings
+
+
+def from_instruction(check: Callable[[str, str], Check]) -> Verifier:
+    """A verifier that needs instruction and response alone."""
+    return Verifier(lambda task, response: check(task.instruction, response))
 
 
 def expect(right: bool, expected: str) -> Check:
@@ -26,3 +53,11 @@ def expect(right: bool, expected: str) -> Check:
 def cannot_tell(why: str) -> Check:
     """The instruction is not of the verifier's form, or has no one right answer."""
     return Check(None, why)
+
+
+def join_checks(checks: list[Check]) -> Check:
+    """Of several checks of one response: wrong if one is wrong, else undecided if one is, else right."""
+    for right in (False, None):
+        if found := next((check for check in checks if check.right is right), None):
+            return found
+    return Check(True)

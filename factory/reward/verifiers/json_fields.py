@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form
+from factory.reward.verifiers.reading import match_form, read_json
 
 _FORMS: Final = (
     r"(?:Write|Make|Create|Give)(?: me)? (?:a |the )?JSON(?: object)? (?:with|from)"
@@ -28,8 +28,8 @@ def verify(instruction: str, response: str) -> Check:
     expected = _read_fields(found["fields"])
     if expected is None:
         return cannot_tell(f"not a list of different fields and their values: {found['fields']!r}")
-    given = _read_object(response)
-    return expect(given is not None and _same(given, expected), json.dumps(expected, ensure_ascii=False))
+    given = read_json(response)
+    return expect(isinstance(given, dict) and _same(given, expected), json.dumps(expected, ensure_ascii=False))
 
 
 def _read_fields(text: str) -> dict[str, int | str] | None:
@@ -40,24 +40,6 @@ def _read_fields(text: str) -> dict[str, int | str] | None:
             return None
         fields[found["key"]] = found["text"] if found["number"] is None else int(found["number"])
     return fields
-
-
-def _read_object(response: str) -> dict[str, Any] | None:
-    """The object, or None where the text is not JSON (RFC 8259), not an object, or names a field twice."""
-
-    def refuse_constant(name: str) -> Any:
-        raise ValueError(f"{name} is not JSON")
-
-    def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError("a field twice")
-        return dict(pairs)
-
-    try:
-        value = json.loads(response, object_pairs_hook=refuse_repeats, parse_constant=refuse_constant)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _same(given: dict[str, Any], expected: dict[str, int | str]) -> bool:

@@ -1,4 +1,4 @@
-"""How verifiers read text: white space, lists of words and numbers, and the final full stop of a response.
+"""How verifiers read text: white space, lists of words and numbers, the final full stop of a response, JSON.
 
 Everything here is strict on purpose. An instruction that is nearly of a known form, such as a list with a comma missing, was garbled by
 whoever wrote it, and a guess at what was meant would let wrong responses through.
@@ -6,8 +6,9 @@ whoever wrote it, and a guess at what was meant would let wrong responses throug
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 # Fifteen digits keep int() far from its limit on the length of text, so that no input can make a verifier raise.
 NUMBER: Final = r"[-+]?[0-9]{1,15}"
@@ -16,6 +17,9 @@ _WORD: Final = r"\w+(?:[-'’]\w+)*"
 _SPACED_WORDS: Final = re.compile(rf"{_WORD}(?: {_WORD})*")
 _COMMA_WORDS: Final = re.compile(rf"{_WORD}(?: ?, ?{_WORD})+")
 _MINUS_SIGNS: Final = str.maketrans({"−": "-", "–": "-"})
+
+NO_JSON: Final = object()
+"""Stands for the value of a text that is not JSON; JSON's own null is None."""
 
 Separator = Literal[",", " "]
 
@@ -58,3 +62,20 @@ def read_words(text: str) -> tuple[list[str], Separator] | None:
 def write_words(words: list[str], separator: Separator) -> str:
     """The words as a response lists them."""
     return (", " if separator == "," else " ").join(words)
+
+
+def read_json(text: str) -> Any:
+    """The value, or NO_JSON where the text is not JSON (RFC 8259) alone, or an object in it names a field twice."""
+
+    def refuse_constant(name: str) -> Any:
+        raise ValueError(f"{name} is not JSON")
+
+    def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError("a field twice")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=refuse_repeats, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        return NO_JSON

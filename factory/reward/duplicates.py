@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import regex
 
 from factory.faults import FactoryError
 
@@ -23,14 +29,21 @@ STOPWORDS: Final = {
         | {"di", "pada", "untuk", "tolong", "mohon", "silakan"}
     ),
 }
-# Signs that change what is asked are tokens of their own (a hyphen between letters is none), other punctuation only parts words. Words are
-# all but white space and punctuation, because \w lacks the vowel signs of Indic scripts.
-_TOKEN: Final = re.compile(r"[+*/%=<>^×÷±$£¥]|(?<![^\W\d_])-(?![^\W\d_])|[^\s!-/:-@\[-`{-~¡-¿×÷‐-\u206f、-〿]+")
+# Words are all but white space and punctuation, because \w lacks the vowel signs of Indic scripts.
+_WORD: Final = r"[^\s!-/:-@\[-`{-~¡-¿×÷‐-\u206f、-〿・]+"
+# Signs that change what is asked are tokens of their own (a hyphen between letters is none), other punctuation only parts words.
+_TOKEN: Final = re.compile(rf"[+*/%=<>^×÷±$£¥]|(?<![^\W\d_])-(?![^\W\d_])|{_WORD}")
+_WORDS: Final = re.compile(_WORD)
 _MINUS_SIGNS: Final = str.maketrans({"−": "-", "–": "-"})
+_UNSPACED: Final = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_CHARACTER: Final = regex.compile(rf"[{_UNSPACED}]\p{{M}}*")
+_CHARACTERS: Final = regex.compile(rf"{_CHARACTER.pattern}|[^{_UNSPACED}]+")
 
-PERMUTATIONS: Final = 256
-MISS: Final = 1e-6
+MISS: Final = 1e-5
 """Greatest probability that LSH does not bring together a pair right at the threshold. Beyond it the probability falls fast."""
+SIGNATURE_LENGTHS: Final = (128, 256)
+"""Most values of a MinHash: what is long enough for a threshold of 0.09, else of 0.05. Memory and time grow with it."""
+_SEED: Final = 1
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,16 @@ class Match:
 
 def read_key(instruction: str, context: str | None, language: str) -> Key:
     """The key of an instruction with its context. `language` (BCP 47) chooses the stopwords."""
-    normal = (normalise(instruction), normalise(context or ""))
-    stopwords = STOPWORDS.get(language.split("-")[0].casefold(), frozenset())
-    return Key(normal, shingle(normal[0], stopwords), shingle(normal[1], stopwords))
+    text, stopwords = normalise(instruction), STOPWORDS.get(language.split("-")[0].casefold(), frozenset())
+    context_text, context_shingles = _read_context(context or "", stopwords)
+    return Key((text, context_text), shingle(text, stopwords), context_shingles)
+
+
+@lru_cache(maxsize=1024)
+def _read_context(context: str, stopwords: frozenset[str]) -> tuple[str, frozenset[str]]:
+    """Many records have one context, and mostly stand together."""
+    text = normalise(context)
+    return text, shingle(text, stopwords)
 
 
 def normalise(text: str) -> str:
@@ -72,17 +92,37 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def split_words(text: str) -> list[str]:
+    """The words of a normalised text without punctuation and signs. Of scripts that put no space between words, each character is one."""
+    return _split_characters(_WORDS.findall(text))
+
+
+def is_character(word: str) -> bool:
+    """Whether a word of `split_words` is a character of a script that puts no space between words."""
+    return _CHARACTER.match(word) is not None
+
+
+def _split_characters(words: list[str]) -> list[str]:
+    if all(map(str.isascii, words)):
+        return words
+    return [piece for word in words for piece in ((word,) if word.isascii() else _CHARACTERS.findall(word))]
+
+
 def shingle(text: str, stopwords: frozenset[str]) -> frozenset[str]:
     """The words of a normalised text and its pairs of neighbouring words, stopwords left out first, repeats numbered.
 
     Pairs hold the order ("85 - 47" is not "47 - 85"), single words keep one change from costing more than it should, and numbers tell
     "5 + 5" from "5 + 5 + 5". In a short text every changed word counts: "What is 47 + 85?" and "What is 47 + 86?" have a similarity
-    of 0.56. A text of stopwords or of punctuation alone is compared as it stands.
+    of 0.56. A text of stopwords or of punctuation alone is compared as it stands. Of scripts that put no space between words (Chinese,
+    Japanese, Thai, Lao, Khmer, Burmese) each character with its marks is a word.
     """
-    words = _TOKEN.findall(text.translate(_MINUS_SIGNS))
+    words = _split_characters(_TOKEN.findall(text.translate(_MINUS_SIGNS)))
     words = [word for word in words if word not in stopwords] or words or text.split()
-    counts = Counter([*words, *(f"{a} {b}" for a, b in pairwise(words))])
-    return frozenset(f"{count}x {each}" for each, most in counts.items() for count in range(1, most + 1))
+    shingles = [*words, *map(" ".join, pairwise(words))]
+    once = frozenset(shingles)
+    if len(once) == len(shingles):
+        return once
+    return once.union(f"{each}\n{count}" for each, most in Counter(shingles).items() for count in range(2, most + 1))
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
@@ -93,71 +133,98 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return shared / (len(a) + len(b) - shared)
 
 
+def hash_all(words: Collection[str]) -> npt.NDArray[np.int64]:
+    """64-bit hashes, which differ from process to process: only whether they are the same is asked of them."""
+    return np.fromiter(map(hash, words), dtype=np.int64, count=len(words))
+
+
 def choose_bands(threshold: float) -> tuple[int, int]:
-    """The number of LSH bands and the rows of each: the most selective ones that miss a pair at `threshold` with probability MISS at most.
+    """The number of LSH bands and the rows of each: the most selective that miss a pair at `threshold` with probability MISS at most.
 
     A pair of similarity s shares a band with probability 1 - (1 - s^rows)^bands (Leskovec, Rajaraman, Ullman: Mining of Massive
     Datasets, section 3.4.2).
     """
-    for rows in range(PERMUTATIONS // 2, 0, -1):
-        bands = PERMUTATIONS // rows
-        if (1 - threshold**rows) ** bands <= MISS:
-            return bands, rows
-    raise FactoryError(f"reward.near_duplicate is {threshold}: below 0.06 every record is a near-duplicate of nearly all. Try 0.9.")
+    for length in SIGNATURE_LENGTHS:
+        for rows in range(length // 2, 0, -1):
+            bands = length // rows
+            if (1 - threshold**rows) ** bands <= MISS:
+                return bands, rows
+    raise FactoryError(f"reward.near_duplicate is {threshold}: below 0.05 every record is a near-duplicate of nearly all. Try 0.9.")
 
 
 class KeyIndex:
-    """Keys to be asked which of them another key copies. LSH only proposes; the exact similarity decides.
+    """Keys to be asked which of them another key copies. LSH over MinHashes (rensa) only proposes; the exact similarity decides.
 
-    `origins` ranks where keys come from: of several matches, one of an earlier origin is the one that counts.
+    `origins` ranks where keys come from: of several matches, one of an earlier origin is the one that counts. Of a key it keeps the 64-bit
+    hashes of its shingles and LSH's bands, about 3 KB for a short text and a threshold of 0.9; a context that several share is kept once.
     """
 
     def __init__(self, threshold: float, origins: Sequence[str]) -> None:
-        from datasketch import MinHashLSH
+        from rensa import RMinHashLSH
 
+        bands, rows = choose_bands(threshold)
         self._threshold = threshold
-        self._rank = {origin: rank for rank, origin in enumerate(origins)}
-        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=choose_bands(threshold))
-        self._entries: list[tuple[str, str, Key]] = []
+        self._signature_length = bands * rows
+        self._lsh = RMinHashLSH(threshold, self._signature_length, bands)
+        self._origins = origins
+        self._ranks = bytearray()
+        self._ids: list[str] = []
+        self._texts = array("q")
+        self._instructions: list[bytes] = []
+        self._context_numbers: dict[int, int] = {}
+        self._contexts: list[bytes] = []
+        self._context_of = array("q")
+
+    def sign(self, keys: Sequence[Key]) -> list[Any]:
+        """A MinHash of each key, over its instruction's and its context's shingles together.
+
+        If both of two keys' similarities reach a threshold, so does that of the sets together: it lies between them. So LSH over these
+        signatures loses no pair that it would find over the parts.
+        """
+        from rensa import RMinHash
+
+        tokens = ([*key.instruction, *map("\t{}".format, key.context)] for key in keys)
+        signatures: list[Any] = RMinHash.from_token_sets(tokens, self._signature_length, _SEED)
+        return signatures
 
     def add(self, record_id: str, origin: str, key: Key, signature: Any) -> None:
-        """Adds a key with its MinHash from `sign_keys`."""
-        self._lsh.insert(len(self._entries), signature, check_duplication=False)
-        self._entries.append((record_id, origin, key))
+        """Adds a key with its MinHash from `sign`."""
+        self._lsh.insert(len(self._ids), signature)
+        self._ids.append(record_id)
+        self._ranks.append(self._origins.index(origin))
+        self._texts.append(hash(key.text))
+        self._instructions.append(hash_all(key.instruction).tobytes())
+        number = self._context_numbers.setdefault(hash(key.text[1]), len(self._contexts))
+        if number == len(self._contexts):
+            self._contexts.append(hash_all(key.context).tobytes())
+        self._context_of.append(number)
 
     def find(self, key: Key, signature: Any) -> Match | None:
         """What `key` copies: of the first origin, an exact copy before a near one, the nearest, the one that was added first."""
-        best: tuple[int, bool, float, int] | None = None
-        for place in self._lsh.query(signature):
-            _, origin, other = self._entries[place]
-            similarity = key.similarity(other)
+        proposed = self._lsh.query(signature)
+        if not proposed:
+            return None
+        instructions = _compare(key.instruction, [self._instructions[place] for place in proposed])
+        alike = [(place, float(value)) for place, value in zip(proposed, instructions, strict=True) if value >= self._threshold]
+        text, number, best = hash(key.text), self._context_numbers.get(hash(key.text[1])), None
+        for place, similarity in alike:
+            if self._context_of[place] != number:
+                similarity = min(similarity, float(_compare(key.context, [self._contexts[self._context_of[place]]])[0]))
             if similarity >= self._threshold:
-                found = (self._rank[origin], key.text != other.text, -similarity, place)
+                found = (self._ranks[place], text != self._texts[place], -similarity, place)
                 best = found if best is None else min(best, found)
         if best is None:
             return None
-        record_id, origin, _ = self._entries[best[3]]
-        return Match(record_id, origin, similarity=-best[2], exact=not best[1])
+        return Match(self._ids[best[3]], self._origins[best[0]], similarity=-best[2], exact=not best[1])
 
 
-def sign_keys(keys: Iterable[Key]) -> Iterator[Any]:
-    """A MinHash of each key, over its instruction's and its context's shingles together.
-
-    If both of two keys' similarities reach a threshold, so does that of the sets together: it lies between them. So LSH over these
-    signatures loses no pair that it would find over the parts.
-    """
-    from datasketch import MinHash
-
-    blank = MinHash(num_perm=PERMUTATIONS)
-    contexts: dict[frozenset[str], Any] = {}
-    for key in keys:
-        if key.context not in contexts:
-            contexts[key.context] = blank.copy()
-            contexts[key.context].update_batch(_encode("context", key.context))
-        signature = contexts[key.context].copy()
-        signature.update_batch(_encode("instruction", key.instruction))
-        yield signature
-
-
-def _encode(part: str, shingles: frozenset[str]) -> list[bytes]:
-    return [f"{part} {text}".encode() for text in sorted(shingles)]
+def _compare(shingles: frozenset[str], others: Sequence[bytes]) -> npt.NDArray[np.float64]:
+    """The Jaccard similarity of a set to each of several whose hashes are given; 1 for two empty sets."""
+    lengths = np.array([len(other) // 8 for other in others])
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    if not shingles:
+        return (lengths == 0).astype(float)
+    own, hashes = np.sort(hash_all(shingles)), np.frombuffer(b"".join(others), dtype=np.int64)
+    places = np.minimum(own.searchsorted(hashes), len(own) - 1)
+    shared = np.diff(np.concatenate([[0], np.cumsum(own[places] == hashes)])[bounds])
+    return np.asarray(shared / (len(own) + lengths - shared), dtype=np.float64)

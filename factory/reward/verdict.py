@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from factory.line import RewardSpec
 from factory.records import VERDICT, take_examples
-from factory.reward.duplicates import Key, KeyIndex, read_key, sign_keys
+from factory.reward.copies import COPY_REASONS, find_copies
 from factory.reward.score import PARSED
+from factory.reward_spec import RewardSpec as CopySpec
 
 ACCEPTED = "accepted"
 QUALITY_REASONS = {
@@ -20,23 +21,14 @@ QUALITY_REASONS = {
     "wrong_answer": pl.col("verifier").is_not_null() & ~pl.col("verified"),
     "unscored": pl.col("verifier").is_null() & pl.col("reward").is_null(),
 }
-COPY_REASONS = {
-    ("holdout", True): "holdout_overlap",
-    ("holdout", False): "holdout_overlap",
-    ("seed", True): "seed_copy",
-    ("seed", False): "seed_copy",
-    (ACCEPTED, True): "duplicate",
-    (ACCEPTED, False): "near_duplicate",
-}
-REASONS = (*QUALITY_REASONS, "unsupported", "low_reward", "not_best", *dict.fromkeys(COPY_REASONS.values()))
+REASONS = (*QUALITY_REASONS, "unsupported", "low_reward", "not_best", *COPY_REASONS)
 """In the order in which they are looked for.
 
 judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. undecidable: the leaf has a
 verifier, and it cannot tell; nothing reaches training unmeasured. wrong_answer: the verifier says wrong. unscored: longer than the reward
 model reads. unsupported: says what its context does not, below `reward.min_support`. low_reward: below `reward.min_reward`.
 not_best: another response to the same instruction of the same unit is better.
-holdout_overlap, seed_copy: the same or nearly the same as an example made by people, held out or shown to the teacher.
-duplicate, near_duplicate: as a candidate that was accepted before it.
+Then those of `find_copies`.
 """
 
 
@@ -58,7 +50,7 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
     good, others = _choose_best(good)
     copies = pl.DataFrame(
-        [*others, *_find_copies(good, take_examples(seeds), spec.near_duplicate)],
+        [*others, *(copy[:3] for copy in find_copies(good, take_examples(seeds), CopySpec(near_duplicate=spec.near_duplicate)))],
         schema={"row": rows.schema["row"], "copy": pl.String, "matched_id": pl.String},
         orient="row",
     )
@@ -94,22 +86,3 @@ def _choose_best(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str,
     is_best = pl.col("record_id") == pl.col("best")
     others = ranked.filter(~is_best).sort("row").select("row", pl.lit("not_best"), "best")
     return good.join(ranked.filter(is_best), on="row", how="semi", maintain_order="left"), list(others.iter_rows())
-
-
-def _find_copies(good: pl.DataFrame, seeds: pl.DataFrame, threshold: float) -> Iterator[tuple[int, str, str]]:
-    """Row, reason and matched id of each row of `good` that is a copy; `good` is in the order in which records are taken."""
-    index = KeyIndex(threshold, origins=("holdout", "seed", ACCEPTED))
-    keys = _read_keys(seeds, "question")
-    for record_id, split, key, signature in zip(seeds["record_id"], seeds["split"], keys, sign_keys(keys), strict=True):
-        index.add(record_id, split, key, signature)
-    keys = _read_keys(good, "instruction")
-    for row, record_id, key, signature in zip(good["row"], good["record_id"], keys, sign_keys(keys), strict=True):
-        match = index.find(key, signature)
-        if match is None:
-            index.add(record_id, ACCEPTED, key, signature)
-        else:
-            yield row, COPY_REASONS[match.origin, match.exact], match.record_id
-
-
-def _read_keys(frame: pl.DataFrame, asked: str) -> list[Key]:
-    return [read_key(*row) for row in frame.select(asked, "context", "language").iter_rows()]

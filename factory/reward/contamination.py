@@ -157,7 +157,8 @@ class _Grams:
 
 
 def _measure(place: str, words: list[str], ngram: int) -> _Text:
-    unit = CHARACTERS_PER_WORD if 2 * sum(map(is_character, words)) > len(words) else 1
+    characters = sum(not word.isascii() and is_character(word) for word in words)
+    unit = CHARACTERS_PER_WORD if 2 * characters > len(words) else 1
     size, least = unit * ngram, unit * min(LEAST_WORDS, ngram)
     return _Text(place, " ".join(words), 0 if len(words) < least else min(len(words), size))
 

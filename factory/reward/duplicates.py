@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -43,6 +44,8 @@ MISS: Final = 1e-5
 """Greatest probability that LSH does not bring together a pair right at the threshold. Beyond it the probability falls fast."""
 SIGNATURE_LENGTHS: Final = (128, 256)
 """Most values of a MinHash: what is long enough for a threshold of 0.09, else of 0.05. Memory and time grow with it."""
+MOST_CONTEXTS: Final = 4096
+"""Contexts whose MinHashes are held, for the records of one context mostly stand together."""
 _SEED: Final = 1
 
 
@@ -53,6 +56,11 @@ class Key:
     text: tuple[str, str]
     instruction: frozenset[str]
     context: frozenset[str]
+
+    @cached_property
+    def hashes(self) -> npt.NDArray[np.int64]:
+        """Those of the instruction's shingles, sorted."""
+        return np.sort(hash_all(self.instruction))
 
     def similarity(self, other: Key) -> float:
         """The lesser of the Jaccard similarities of the instructions and of the contexts, 0 to 1.
@@ -89,12 +97,13 @@ def _read_context(context: str, stopwords: frozenset[str]) -> tuple[str, frozens
 
 def normalise(text: str) -> str:
     """Unicode NFKC, casefolded, runs of white space as one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    form = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(form.casefold().split())
 
 
 def split_words(text: str) -> list[str]:
     """The words of a normalised text without punctuation and signs. Of scripts that put no space between words, each character is one."""
-    return _split_characters(_WORDS.findall(text))
+    return _split_characters(text, _WORDS.findall(text))
 
 
 def is_character(word: str) -> bool:
@@ -102,8 +111,8 @@ def is_character(word: str) -> bool:
     return _CHARACTER.match(word) is not None
 
 
-def _split_characters(words: list[str]) -> list[str]:
-    if all(map(str.isascii, words)):
+def _split_characters(text: str, words: list[str]) -> list[str]:
+    if text.isascii():
         return words
     return [piece for word in words for piece in ((word,) if word.isascii() else _CHARACTERS.findall(word))]
 
@@ -116,7 +125,8 @@ def shingle(text: str, stopwords: frozenset[str]) -> frozenset[str]:
     of 0.56. A text of stopwords or of punctuation alone is compared as it stands. Of scripts that put no space between words (Chinese,
     Japanese, Thai, Lao, Khmer, Burmese) each character with its marks is a word.
     """
-    words = _split_characters(_TOKEN.findall(text.translate(_MINUS_SIGNS)))
+    text = text if text.isascii() else text.translate(_MINUS_SIGNS)
+    words = _split_characters(text, _TOKEN.findall(text))
     words = [word for word in words if word not in stopwords] or words or text.split()
     shingles = [*words, *map(" ".join, pairwise(words))]
     once = frozenset(shingles)
@@ -173,6 +183,7 @@ class KeyIndex:
         self._instructions: list[bytes] = []
         self._context_numbers: dict[int, int] = {}
         self._contexts: list[bytes] = []
+        self._signed_contexts: dict[str, Any] = {}
         self._context_of = array("q")
 
     def sign(self, keys: Sequence[Key]) -> list[Any]:
@@ -183,8 +194,17 @@ class KeyIndex:
         """
         from rensa import RMinHash
 
-        tokens = ([*key.instruction, *map("\t{}".format, key.context)] for key in keys)
-        signatures: list[Any] = RMinHash.from_token_sets(tokens, self._signature_length, _SEED)
+        contexts = {key.text[1]: key.context for key in keys if key.context and key.text[1] not in self._signed_contexts}
+        if len(self._signed_contexts) + len(contexts) > MOST_CONTEXTS:
+            self._signed_contexts = {}
+            contexts = {key.text[1]: key.context for key in keys if key.context}
+        tagged = (["\t" + each for each in context] for context in contexts.values())
+        self._signed_contexts |= zip(contexts, RMinHash.from_token_sets(tagged, self._signature_length, _SEED), strict=True)
+        signatures: list[Any] = RMinHash.from_token_sets([key.instruction for key in keys], self._signature_length, _SEED)
+        for number, key in enumerate(keys):
+            if key.context:
+                signatures[number] = copy.copy(self._signed_contexts[key.text[1]])
+                signatures[number].update(key.instruction)
         return signatures
 
     def add(self, record_id: str, origin: str, key: Key, signature: Any) -> None:
@@ -193,7 +213,7 @@ class KeyIndex:
         self._ids.append(record_id)
         self._ranks.append(self._origins.index(origin))
         self._texts.append(hash(key.text))
-        self._instructions.append(hash_all(key.instruction).tobytes())
+        self._instructions.append(key.hashes.tobytes())
         number = self._context_numbers.setdefault(hash(key.text[1]), len(self._contexts))
         if number == len(self._contexts):
             self._contexts.append(hash_all(key.context).tobytes())
@@ -204,12 +224,12 @@ class KeyIndex:
         proposed = self._lsh.query(signature)
         if not proposed:
             return None
-        instructions = _compare(key.instruction, [self._instructions[place] for place in proposed])
+        instructions = _compare(key.hashes, [self._instructions[place] for place in proposed])
         alike = [(place, float(value)) for place, value in zip(proposed, instructions, strict=True) if value >= self._threshold]
         text, number, best = hash(key.text), self._context_numbers.get(hash(key.text[1])), None
         for place, similarity in alike:
             if self._context_of[place] != number:
-                similarity = min(similarity, float(_compare(key.context, [self._contexts[self._context_of[place]]])[0]))
+                similarity = min(similarity, float(_compare(np.sort(hash_all(key.context)), [self._contexts[self._context_of[place]]])[0]))
             if similarity >= self._threshold:
                 found = (self._ranks[place], text != self._texts[place], -similarity, place)
                 best = found if best is None else min(best, found)
@@ -218,13 +238,15 @@ class KeyIndex:
         return Match(self._ids[best[3]], self._origins[best[0]], similarity=-best[2], exact=not best[1])
 
 
-def _compare(shingles: frozenset[str], others: Sequence[bytes]) -> npt.NDArray[np.float64]:
-    """The Jaccard similarity of a set to each of several whose hashes are given; 1 for two empty sets."""
+def _compare(own: npt.NDArray[np.int64], others: Sequence[bytes]) -> npt.NDArray[np.float64]:
+    """The Jaccard similarity of a set to each of several, all given by their hashes, its own sorted; 1 for two empty sets."""
     lengths = np.array([len(other) // 8 for other in others])
+    if not len(own):
+        return np.asarray(lengths == 0, dtype=np.float64)
     bounds = np.concatenate([[0], np.cumsum(lengths)])
-    if not shingles:
-        return (lengths == 0).astype(float)
-    own, hashes = np.sort(hash_all(shingles)), np.frombuffer(b"".join(others), dtype=np.int64)
-    places = np.minimum(own.searchsorted(hashes), len(own) - 1)
-    shared = np.diff(np.concatenate([[0], np.cumsum(own[places] == hashes)])[bounds])
-    return np.asarray(shared / (len(own) + lengths - shared), dtype=np.float64)
+    hashes = np.frombuffer(b"".join(others), dtype=np.int64)
+    places = own.searchsorted(hashes)
+    places[places == len(own)] = 0
+    shared = np.concatenate([[0], np.cumsum(own[places] == hashes)])[bounds]
+    similarities: npt.NDArray[np.float64] = (shared[1:] - shared[:-1]) / (len(own) + lengths - shared[1:] + shared[:-1])
+    return similarities

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +84,27 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("factory.reward.copies._BATCH", 7)
     assert find(*rows) == whole
     assert 200 < len(whole) < 400
+
+
+def test_verdicts_do_not_depend_on_the_seed_of_pythons_hash(tmp_path: Path) -> None:
+    script = """
+import random, sys
+import polars as pl
+from factory.reward.copies import find_copies
+from factory.reward_spec import RewardSpec
+good, people = pl.read_parquet(sys.argv[1]), pl.read_parquet(sys.argv[2])
+print(list(find_copies(good, people, RewardSpec(near_duplicate=0.6))))
+"""
+    rng = random.Random(0)
+    rows = [{"instruction": " ".join(rng.choices("abcdefgh", k=6)), "context": rng.choice([None, "a b c"])} for _ in range(300)]
+    scored(*rows).with_row_index("row").write_parquet(tmp_path / "good.parquet")
+    seeds({"question": "a b c d e f"}).write_parquet(tmp_path / "people.parquet")
+    command = [sys.executable, "-c", script, str(tmp_path / "good.parquet"), str(tmp_path / "people.parquet")]
+    runs = [
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True) for seed in "123"
+    ]
+    assert runs[0].stdout == runs[1].stdout
+    assert runs[0].stdout.count("near") > 50
 
 
 def test_a_set_that_cannot_be_read_is_told_before_anything_is_compared() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -54,7 +54,7 @@ def find_copies(good: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> It
     for batch in good.iter_slices(_BATCH):
         keys = _read_keys(batch, "instruction")
         signatures = near.sign(keys)
-        hits = sets.find(batch.select("instruction", "context", "response").rows())
+        hits = sets.find([_list_parts(*parts) for parts in batch.select("instruction", "context", "response", "turns").iter_rows()])
         if alike:
             # By far the dearest step, so only for what no record before this batch answers for.
             new = [hit is None and near.find(key, signature) is None for hit, key, signature in zip(hits, keys, signatures, strict=True)]
@@ -103,6 +103,10 @@ class _Alike:
 
     def add(self, record_id: str, number: int) -> None:
         self._index.add(record_id, _BEFORE, self._meanings[number])
+
+
+def _list_parts(instruction: str, context: str | None, response: str, turns: Sequence[Mapping[str, str]] | None) -> tuple[str | None, ...]:
+    return instruction, context, response, *(turn["content"] for turn in turns or ())
 
 
 def _describe(match: Match) -> str:

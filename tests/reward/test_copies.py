@@ -67,6 +67,12 @@ def test_contexts_are_checked_against_evaluation_sets(sets: dict[str, Any]) -> N
     assert find({"context": QUESTION}, contamination=sets)[0][1:3] == ("contaminated", "gsm8k:2")
 
 
+def test_every_turn_of_a_dialogue_is_checked_against_evaluation_sets(sets: dict[str, Any]) -> None:
+    turns = [("user", "Say hello."), ("assistant", QUESTION), ("user", "Thanks."), ("assistant", "Hello.")]
+    row = {"turns": [{"role": role, "content": content} for role, content in turns]}
+    assert find(row, contamination=sets) == [(0, "contaminated", "gsm8k:2", FIRST)]
+
+
 def test_responses_of_one_unit_are_no_copies_of_each_other() -> None:
     one, other = {"instruction_id": "i", "seed": 1}, {"instruction_id": "i", "seed": 2}
     assert find(one, one, other, one) == [(2, "duplicate", "c0", "exact")]

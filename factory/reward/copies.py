@@ -50,7 +50,7 @@ def find_copies(good: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> It
             near.add(record_id, split, key, signature)
         if alike:
             alike.add_people(people, keys)
-    units: dict[str, tuple[str | None, int | None]] = {}
+    units: dict[str, list[str | int | None]] = {}
     for batch in good.iter_slices(_BATCH):
         keys = _read_keys(batch, "instruction")
         signatures = near.sign(keys)
@@ -64,12 +64,13 @@ def find_copies(good: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> It
             if hit:
                 yield row, "contaminated", hit.place, hit.words
             elif match := near.find(key, signature):
-                if match.origin != _BEFORE or unit[0] is None or units[match.record_id] != (*unit,):
+                if unit[0] is None or units.get(match.record_id) != unit:
                     yield row, _NEAR_REASONS[match.origin][not match.exact], match.record_id, _describe(match)
             elif alike and (likeness := alike.find(number)):
                 yield row, _SEMANTIC_REASONS[likeness.origin], likeness.record_id, f"semantic {likeness.cosine:.2f}"
             else:
-                units[record_id] = (*unit,)
+                if unit[0] is not None:
+                    units[record_id] = unit
                 near.add(record_id, _BEFORE, key, signature)
                 if alike:
                     alike.add(record_id, number)

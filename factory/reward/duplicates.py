@@ -42,8 +42,8 @@ _CHARACTERS: Final = regex.compile(rf"{_CHARACTER.pattern}|[^{_UNSPACED}]+")
 
 MISS: Final = 1e-5
 """Greatest probability that LSH does not bring together a pair right at the threshold. Beyond it the probability falls fast."""
-SIGNATURE_LENGTHS: Final = (128, 256)
-"""Most values of a MinHash: what is long enough for a threshold of 0.09, else of 0.05. Memory and time grow with it."""
+SIGNATURE_LENGTHS: Final = (96, 256)
+"""Most values of a MinHash: what is long enough for a threshold of 0.12, else of 0.05. Memory and time grow with it."""
 MOST_CONTEXTS: Final = 4096
 """Contexts whose MinHashes are held, for the records of one context mostly stand together."""
 _SEED: Final = 1
@@ -132,7 +132,8 @@ def shingle(text: str, stopwords: frozenset[str]) -> frozenset[str]:
     once = frozenset(shingles)
     if len(once) == len(shingles):
         return once
-    return once.union(f"{each}\n{count}" for each, most in Counter(shingles).items() for count in range(2, most + 1))
+    repeated = [(each, most) for each, most in Counter(shingles).items() if most > 1]
+    return once.union(f"{each}\n{count}" for each, most in repeated for count in range(2, most + 1))
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:

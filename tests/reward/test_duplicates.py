@@ -137,7 +137,7 @@ def test_words_of_every_script(text: str, words: list[str]) -> None:
 def test_bands_are_the_most_selective_that_miss_few(threshold: float) -> None:
     bands, rows = choose_bands(threshold)
     assert (1 - threshold**rows) ** bands <= 1e-5
-    length = 128 if bands * rows <= 128 else 256
+    length = 96 if bands * rows <= 96 else 256
     assert (1 - threshold ** (rows + 1)) ** (length // (rows + 1)) > 1e-5 or rows == length // 2
 
 

@@ -225,10 +225,10 @@ class KeyIndex:
         proposed = self._lsh.query(signature)
         if not proposed:
             return None
-        instructions = _compare(key.hashes, [self._instructions[place] for place in proposed])
-        alike = [(place, float(value)) for place, value in zip(proposed, instructions, strict=True) if value >= self._threshold]
+        similarities = _compare(key.hashes, list(map(self._instructions.__getitem__, proposed)))
         text, number, best = hash(key.text), self._context_numbers.get(hash(key.text[1])), None
-        for place, similarity in alike:
+        for at in np.flatnonzero(similarities >= self._threshold).tolist():
+            place, similarity = proposed[at], float(similarities[at])
             if self._context_of[place] != number:
                 similarity = min(similarity, float(_compare(np.sort(hash_all(key.context)), [self._contexts[self._context_of[place]]])[0]))
             if similarity >= self._threshold:
@@ -241,13 +241,15 @@ class KeyIndex:
 
 def _compare(own: npt.NDArray[np.int64], others: Sequence[bytes]) -> npt.NDArray[np.float64]:
     """The Jaccard similarity of a set to each of several, all given by their hashes, its own sorted; 1 for two empty sets."""
-    lengths = np.array([len(other) // 8 for other in others])
+    lengths = np.fromiter(map(len, others), dtype=np.int64, count=len(others)) // 8
     if not len(own):
         return np.asarray(lengths == 0, dtype=np.float64)
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
     hashes = np.frombuffer(b"".join(others), dtype=np.int64)
     places = own.searchsorted(hashes)
     places[places == len(own)] = 0
-    shared = np.concatenate([[0], np.cumsum(own[places] == hashes)])[bounds]
-    similarities: npt.NDArray[np.float64] = (shared[1:] - shared[:-1]) / (len(own) + lengths - shared[1:] + shared[:-1])
+    counts = np.zeros(len(hashes) + 1, dtype=np.int64)
+    (own[places] == hashes).cumsum(out=counts[1:])
+    ends = lengths.cumsum()
+    shared = counts[ends] - counts[ends - lengths]
+    similarities: npt.NDArray[np.float64] = shared / (len(own) + lengths - shared)
     return similarities

@@ -13,8 +13,8 @@ STAGES = {
     "parsed": ("parse_fault",),
     "judged": ("judge_refused", "unjudged", "outvoted"),
     "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_attribute", "low_goodness"),
-    "unique": ("not_best", "not_top", "duplicate", "near_duplicate"),
-    "accepted": ("holdout_overlap", "seed_copy"),
+    "unique": ("not_best", "not_top", "duplicate", "near_duplicate", "semantic_duplicate"),
+    "accepted": ("contaminated", "holdout_overlap", "seed_copy"),
 }
 """The columns of the funnel after `asked`, each with the reasons that keep a record from it."""
 
@@ -23,7 +23,7 @@ FILTERS = {
     "judged": "judges and the flow's filters refused",
     "verified": "the verifier or the reward model refused",
     "unique": "the duplicate filter refused",
-    "accepted": "the copy check against seeds and holdout refused",
+    "accepted": "the copy check against evaluation sets, holdout and seeds refused",
 }
 ADVICE = {
     "parse_fault": "read a few of its rows in `rejected`: the teacher does not keep to the flow's format; try a lower temperature, "
@@ -45,6 +45,8 @@ ADVICE = {
     "teacher",
     "low_goodness": "read a few of its rows in `rejected`; lower reward.min_goodness if they are good, else use a stronger teacher",
     "not_top": "only the best part of a leaf is kept; raise reward.top_share for more",
+    "contaminated": "the teacher repeats what models are evaluated on, or a document does: read in `rejected` what its rows "
+    "matched, and leave that document out or use another teacher",
     "holdout_overlap": "the teacher repeats what is kept for evaluation: it may have been trained on it; use another teacher",
     "seed_copy": "the teacher copies its examples; raise generation.instruction.temperature or add more varied seed examples",
     "not_best": "of several responses to an instruction the best one is taken; the others serve preference pairs. For more records lower "
@@ -53,6 +55,8 @@ ADVICE = {
     "or ask for fewer candidates",
     "near_duplicate": "the teacher hardly varies its instructions; raise generation.instruction.temperature, "
     "add more varied seed examples, or raise reward.near_duplicate",
+    "semantic_duplicate": "the teacher asks the same in other words; add more varied seed examples or topics, or raise "
+    "reward.semantic.similarity",
 }
 NEARLY_ALL = 0.9
 """Share of the records reaching a filter from which a hint is given if it refuses them."""

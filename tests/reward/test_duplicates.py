@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import math
 import random
+import statistics
+from collections import Counter
+from itertools import pairwise
 
+import datasketch
 import pytest
+import rensa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError
-from factory.reward.duplicates import KeyIndex, Match, read_key, sign_keys
+from factory.reward.duplicates import KeyIndex, Match, choose_bands, read_key, split_words
 
 NOTE = "Write a thank-you note to Rina for the blue scarf."
 THRESHOLD = 0.9
@@ -38,6 +44,9 @@ def similarity(one: str, other: str, language: str = "en") -> float:
         ("Write a story with a dog.", "Write a story without a dog."),
         ("Where does the babirusa live?", "How does the babirusa live?"),
         ("है", "हो"),
+        ("三加五等于多少？", "五加三等于多少？"),
+        ("把这些词按字母顺序排列：梨、苹果", "把这些词按字母顺序排列：梨、香蕉"),
+        ("ห้าบวกสามเท่ากับเท่าไร", "ห้าลบสามเท่ากับเท่าไร"),
     ],
 )
 def test_other_task_is_no_near_duplicate(one: str, other: str) -> None:
@@ -57,6 +66,12 @@ def test_other_task_is_no_near_duplicate(one: str, other: str) -> None:
         ("Urutkan kata-kata ini menurut abjad: roti, apel", "Tolong urutkan kata-kata menurut abjad: roti, apel", "id"),
         ("The.", "the", "en"),
         ("???", " ??? ", "en"),
+        ("三加五等于多少？", "三加五 等于多少", "zh"),
+        (
+            "请写一封信给你的邻居，感谢她昨天送给你的那条蓝色的围巾，并且告诉她你非常喜欢它。",
+            "请写一封信给你的邻居，感谢她昨天送给你的那条蓝色围巾，并且告诉她你非常喜欢它。",
+            "zh",
+        ),
     ],
 )
 def test_same_task_is_a_near_duplicate(one: str, other: str, language: str) -> None:
@@ -93,6 +108,58 @@ def test_similarity_is_a_share_that_is_symmetric_and_whole_for_itself(one: str, 
     assert a.similarity(a) == 1.0
 
 
+@settings(deadline=None)
+@given(tasks, tasks)
+def test_similarity_is_that_of_numbered_words_and_pairs(one: str, other: str) -> None:
+    def count(task: str) -> Counter[str | tuple[str, str]]:
+        words = task.split()
+        return Counter([*words, *pairwise(words)])
+
+    a, b = count(one), count(other)
+    expected = (a & b).total() / (a | b).total() if a | b else 1.0
+    assert similarity(one, other, language="xx") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("it's 4 + 5 = **9**.", ["it", "s", "4", "5", "9"]),
+        ("gpt-4は東京タワーです。", ["gpt", "4", "は", "東", "京", "タ", "ワ", "ー", "で", "す"]),
+        ("ที่นี่ ok", ["ที่", "นี่", "ok"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+    ],
+)
+def test_words_of_every_script(text: str, words: list[str]) -> None:
+    assert split_words(text) == words
+
+
+@pytest.mark.parametrize("threshold", [0.06, 0.3, 0.5, 0.8, 0.9, 0.95, 0.999])
+def test_bands_are_the_most_selective_that_miss_few(threshold: float) -> None:
+    bands, rows = choose_bands(threshold)
+    assert (1 - threshold**rows) ** bands <= 1e-5
+    length = 96 if bands * rows <= 96 else 256
+    assert (1 - threshold ** (rows + 1)) ** (length // (rows + 1)) > 1e-5 or rows == length // 2
+
+
+def test_signatures_estimate_similarity_as_well_as_those_of_datasketch() -> None:
+    """The error of a MinHash of k values at similarity J has the standard deviation sqrt(J (1 - J) / k)."""
+    rng, values, pairs = random.Random(2), 128, 400
+    tasks = []
+    for _ in range(pairs):
+        words = rng.sample(range(10**6), 60)
+        tasks += [[f"w{n}" for n in words[:50]], [f"w{n}" for n in words[rng.randrange(1, 11) :]]]
+    theirs = [datasketch.MinHash(num_perm=values, hashfunc=datasketch.hashfunc.sha1_hash32) for _ in tasks]
+    for minhash, words in zip(theirs, tasks, strict=True):
+        minhash.update_batch([word.encode() for word in words])
+    ours = rensa.RMinHash.from_token_sets(tasks, values, 1)
+    true = [len({*a} & {*b}) / len({*a} | {*b}) for a, b in zip(tasks[::2], tasks[1::2], strict=True)]
+    expected = math.sqrt(statistics.mean(similarity * (1 - similarity) / values for similarity in true))
+    for signatures in (ours, theirs):
+        errors = [a.jaccard(b) - known for a, b, known in zip(signatures[::2], signatures[1::2], true, strict=True)]
+        assert statistics.fmean(errors) == pytest.approx(0, abs=5 * expected / math.sqrt(pairs))
+        assert math.sqrt(statistics.fmean(error**2 for error in errors)) < 1.15 * expected
+
+
 def near_tasks(rng: random.Random, count: int) -> list[tuple[str, str | None]]:
     """Tasks of 3 to 60 words, most of them a change of another in one word; some with one of two passages as context."""
     words = [f"w{n}" for n in range(50)]
@@ -113,7 +180,7 @@ def test_index_finds_what_comparing_all_pairs_finds(threshold: float) -> None:
     keys = [read_key(task, context, "en") for task, context in near_tasks(rng, 400)]
     index, expected, found = KeyIndex(threshold, origins=["kept"]), [], []
     kept: list[int] = []
-    for place, (key, signature) in enumerate(zip(keys, sign_keys(keys), strict=True)):
+    for place, (key, signature) in enumerate(zip(keys, index.sign(keys), strict=True)):
         nearest = max(((key.similarity(keys[other]), key.text == keys[other].text, -other) for other in kept), default=(0.0, False, 0))
         expected.append(str(-nearest[2]) if nearest[0] >= threshold else None)
         match = index.find(key, signature)
@@ -128,8 +195,8 @@ def test_index_finds_what_comparing_all_pairs_finds(threshold: float) -> None:
 def test_earlier_origin_then_exact_then_nearest_then_first_counts() -> None:
     tasks = [" ".join(f"w{n}" for n in range(40)), " ".join(f"w{n}" for n in range(1, 40)), " ".join(f"W{n}" for n in range(40))]
     keys = [read_key(task, None, "en") for task in tasks]
-    signatures = list(sign_keys(keys))
     index = KeyIndex(THRESHOLD, origins=["holdout", "kept"])
+    signatures = index.sign(keys)
     index.add("near", "kept", keys[1], signatures[1])
     assert (index.find(keys[0], signatures[0]) or pytest.fail()).exact is False
     index.add("exact", "kept", keys[2], signatures[2])

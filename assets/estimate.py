@@ -20,6 +20,7 @@ from factory.generation.plan import list_teachers
 from factory.generation.quota import count_most
 from factory.generation.spending import BudgetSpentError
 from factory.line import Line
+from factory.reward.models import name_reward_model
 from factory.seeds.documents import collect_documents
 from factory.seeds.examples import collect_examples
 from resources.home import Home
@@ -85,6 +86,9 @@ def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
             f"Counted where every candidate is accepted: {counted:,} of a leaf. With accepted_per_leaf {spec.accepted_per_leaf:,} a leaf "
             f"may be given up to {most:,}, which is {most / counted:.3g} times this."
         )
+    if line.reward.server is not None:
+        read = "that parses" if line.reward.scope == "all" else "that no verifier decides"
+        yield f"Not counted: {name_reward_model(line.reward)}, asked once for each candidate {read}, which its server may charge for."
     if spec.budget is not None:
         yield _write_budget(line, estimate)
 

@@ -149,7 +149,8 @@ class _Desk:
                 watch=partial(self.progress.count, leaf),
                 most=count_most(spec),
             )
-            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, lambda: self.models.reward(reward))
+            open_model = partial(self.models.reward, reward, ledger.path)
+            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, open_model)
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:
             return Made(written.frame)

@@ -19,6 +19,7 @@ from factory.reward.pairs import make_pairs
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
 from factory.reward_spec import ATTRIBUTES
+from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
 
@@ -44,11 +45,12 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
     )
     def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
         asked = [name_reward_model(spec), spec.model_dump(include={"scope", "judges"})]
+        open_model = partial(models.reward, spec, find_home().ledger(line.name))
         make_leaves(
             context,
             keeper,
             lambda leaf: take_fingerprint(["reward"], asked, [candidates.filter(leaf=leaf)]),
-            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, lambda: models.reward(spec))),
+            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, open_model)),
             _show_scores,
             refresh=config.refresh,
         )

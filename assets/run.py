@@ -70,12 +70,14 @@ def preview_line(line: Line) -> None:
     """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher or key."""
     from factory.generation.plan import list_flows, list_teachers
     from factory.generation.teachers import open_teacher
+    from factory.reward.served_model import check_keys
     from factory.validation.gates import decide_gates
 
     list_flows(line.generation)
     decide_gates(empty(METRIC), line.validation)
     for section in (*list_teachers(line.generation), *([line.generation.judge] if line.generation.judge else [])):
         open_teacher(section)
+    check_keys(line.reward)
 
 
 def _check_room(home: Home) -> None:

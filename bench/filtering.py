@@ -43,7 +43,7 @@ def make_verdicts(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.Data
             generate_candidates(leaf, seeds.filter(leaf=leaf), documents.filter(leaf=leaf), spec, [teacher], ledger, seed)
             for leaf in seeds["leaf"].unique().sort()
         )
-    scored = score_candidates(candidates, line.reward, lambda: open_reward_model(line.reward))
+    scored = score_candidates(candidates, line.reward, lambda: open_reward_model(line.reward, work / "ledger.sqlite"))
     return decide_verdicts(scored, seeds, line.reward)
 
 

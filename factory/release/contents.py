@@ -157,6 +157,7 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     reward = {key: value for key, value in settings["reward"].items() if key not in {"server", "batch_size"}}
     settings["reward"] = reward | {
         "model": models.get("reward"),
+        "served": settings["reward"]["server"] is not None,
         "judges": [_describe_teacher(judge) | {"rubric": Path(judge["rubric"]).stem} for judge in reward["judges"]],
         "contamination": reward["contamination"] | {"sets": sorted(reward["contamination"]["sets"])},
     }

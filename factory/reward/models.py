@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.reward.local_model import LocalRewardModel
 from factory.reward.rating import RewardModel
+from factory.reward.served_model import ServedRewardModel
 from factory.reward_spec import RewardSpec
 
 NOT_JUDGING = {"model", "revision", "server", "batch_size"}
@@ -19,8 +22,13 @@ def name_reward_model(spec: RewardSpec) -> str:
     return f"{spec.model}@{spec.revision or 'served' if spec.server else model_revision(spec.model, spec.revision)}"
 
 
-def open_reward_model(spec: RewardSpec) -> RewardModel:
-    """The reward model of `spec`, its weights read now. Raises FactoryError where it cannot be opened, or the line has none."""
+def open_reward_model(spec: RewardSpec, ledger: Path) -> RewardModel:
+    """The reward model of `spec`: in this process, its weights read now, or behind a server, whose ratings the ledger at `ledger` keeps.
+
+    Raises FactoryError where it cannot be opened, a key of its server is missing in the environment, or the line has none.
+    """
     if spec.model is None:
         raise FactoryError("the line has no reward model: set reward.model.")
+    if spec.server is not None:
+        return ServedRewardModel(spec.model, spec.server, ledger, spec.revision)
     return LocalRewardModel(spec.model, spec.batch_size, spec.revision)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from factory.faults import FactoryError
 from factory.pico.models import model_revision, resolve_model
 from factory.reward.rating import Dialogue, Rating
 from factory.reward_spec import ATTRIBUTES
+from factory.tuning.libraries import keep_quiet
 
 DIGITS = 4
 """Scores are rounded to what float32 holds whatever the batch: so a score does not depend on which rows were scored beside it."""
@@ -96,7 +96,7 @@ def _open(name: str, revision: str | None) -> tuple[Any, Any]:
 
     source, where = resolve_model(name), {"revision": revision or "main", "trust_remote_code": False}
     try:
-        with _quiet():
+        with keep_quiet():
             config = AutoConfig.from_pretrained(source, **where)
             tokenizer = AutoTokenizer.from_pretrained(source, **where)
             _check_head(name, config.num_labels)
@@ -120,22 +120,6 @@ def _open(name: str, revision: str | None) -> tuple[Any, Any]:
         )
     _agree_on_padding(tokenizer, model.config)
     return tokenizer, model
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no reports of the library: what matters of them becomes an error."""
-    from transformers.utils import logging
-
-    showed, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if showed:
-            logging.enable_progress_bar()
 
 
 def _check_head(name: str, labels: int) -> None:

@@ -67,7 +67,7 @@ class WorkFolder:
         (self.checkpoints / f"checkpoint-{step}" / WHOLE).touch()
 
     def keep(self, save: Callable[[Path], None], summary: dict[str, Any]) -> dict[str, Any]:
-        """Keeps the model that `save` writes, then the marker with the `summary`, removes the checkpoints, and gives the summary as read."""
+        """Keeps the model that `save` writes, then the marker with the `summary`; gives the summary as read. Checkpoints are removed."""
         unfinished = self.path / f"{MODEL}.unfinished"
         for folder in (unfinished, self.model):
             shutil.rmtree(folder, ignore_errors=True)

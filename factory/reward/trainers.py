@@ -41,6 +41,7 @@ class Rows:
 def open_base(base: str, labels: Sequence[str], seed: int) -> tuple[Any, Any]:
     """The base under a new head, drawn from `seed`, of one score or with `labels`, in float32; and its tokenizer.
 
+    Without dropout, as TRL trains reward models: the two sides of a pair would be scored by different networks.
     Code that a model brings along is never run. Raises FactoryError where it cannot be opened or read dialogues with.
     """
     import torch
@@ -76,6 +77,9 @@ def open_base(base: str, labels: Sequence[str], seed: int) -> tuple[Any, Any]:
         raise FactoryError(f"model {base!r}: its weights lack {len(lacking)} tensors (such as {lacking[0]}). Give a whole model.")
     check_reads_dialogues(f"model {base!r}", tokenizer)
     agree_on_padding(tokenizer, model.config)
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
     return model, tokenizer
 
 

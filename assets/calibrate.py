@@ -86,7 +86,7 @@ def calibrate_line(home: Home, line: Line, labelled: Labelled, number: int | Non
         chosen = [judge for judge in chosen if not judge.rubric.compares]
     found: list[Calibration] = []
     if number is None and (line.reward.model is not None or reward):
-        found.append(calibrate_reward_model(bench.models.reward(line.reward), line.reward, labelled))
+        found.append(calibrate_reward_model(bench.models.reward(line.reward, home.ledger(line.name)), line.reward, labelled))
     if not reward and chosen:
         with _told(), bench.open_ledger() as ledger:
             found += [calibrate_judge(judge, labelled, ledger, bench.spending) for judge in chosen]
@@ -101,7 +101,7 @@ def calibrate_model(
     """Measures a model of no line: a judge by `rubric`, or without one a reward model."""
     if rubric is None:
         spec = RewardSpec(model=model, revision=revision, server=server)
-        found = calibrate_reward_model(Models().reward(spec), spec, labelled)
+        found = calibrate_reward_model(Models().reward(spec, home.ledger(NO_LINE)), spec, labelled)
     else:
         judging = JudgeSpec(model=model, revision=revision, server=server, rubric=rubric)
         teacher: Teacher = Models().teacher(judging)

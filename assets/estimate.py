@@ -20,6 +20,7 @@ from factory.generation.plan import list_teachers
 from factory.generation.quota import count_most
 from factory.generation.spending import BudgetSpentError
 from factory.line import Line
+from factory.reward.models import name_reward_model
 from factory.reward.rubric import load_rubric
 from factory.seeds.documents import collect_documents
 from factory.seeds.examples import collect_examples
@@ -92,6 +93,9 @@ def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
             f"Not in it: the {len(line.reward.judges)} judges of the reward stage, who are asked up to "
             f"{questions * estimate.candidates:,} requests, and again where an answer does not parse; that counts towards the budget."
         )
+    if line.reward.server is not None:
+        read = "that parses" if line.reward.scope == "all" else "that no verifier decides"
+        yield f"Not counted: {name_reward_model(line.reward)}, asked once for each candidate {read}, which its server may charge for."
     if spec.budget is not None:
         yield _write_budget(line, estimate)
 

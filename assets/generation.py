@@ -23,8 +23,9 @@ from factory.generation.spending import Spending
 from factory.generation.units import select_material
 from factory.line import Line
 from factory.records import CANDIDATE, SEED, empty
-from factory.reward.models import NOT_JUDGING, name_reward_model
+from factory.reward.models import name_reward_model
 from factory.reward.review import LeafReviewer
+from factory.reward.settings import describe_verdict
 from factory.seeds.examples import collect_examples
 from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
@@ -135,7 +136,7 @@ class _Desk:
         if not is_reviewed(spec, self.teachers):
             return take_fingerprint(["generation"], settings, frames)
         held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
-        judged_by = [reward.model_dump(exclude=NOT_JUDGING), name_reward_model(reward), *self.bench.describe()]
+        judged_by = [describe_verdict(reward), name_reward_model(reward), *self.bench.describe()]
         return take_fingerprint(["generation", "reward"], [*settings, *judged_by], [*frames, held_out])
 
     def write(self, leaf: str) -> Made:
@@ -156,7 +157,8 @@ class _Desk:
                 watch=partial(self.progress.count, leaf),
                 most=count_most(spec),
             )
-            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, lambda: self.models.reward(reward), self.bench.vote)
+            open_model = partial(self.models.reward, reward, ledger.path)
+            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, open_model, self.bench.vote)
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:
             return Made(written.frame)

@@ -17,11 +17,13 @@ from factory.line import Line
 from factory.records import PREFERENCE, SCORED, VERDICT
 from factory.reward.funnel import count_funnel, hints
 from factory.reward.judges import count_unparsed
-from factory.reward.models import NOT_JUDGING, name_reward_model
+from factory.reward.models import name_reward_model
 from factory.reward.pairs import make_pairs
 from factory.reward.score import score_candidates
+from factory.reward.settings import describe_verdict
 from factory.reward.verdict import decide_verdicts
 from factory.reward_spec import ATTRIBUTES
+from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
 
@@ -47,6 +49,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         pool=TEACHER_POOL if spec.judges else None,
     )
     def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
+        open_model = partial(models.reward, spec, find_home().ledger(line.name))
         bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         asked = [name_reward_model(spec), spec.model_dump(include={"scope"}), bench.describe()]
         rooms = ["reward", "generation"] if spec.judges else ["reward"]
@@ -54,7 +57,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
             context,
             keeper,
             lambda leaf: take_fingerprint(rooms, asked, [candidates.filter(leaf=leaf)]),
-            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, lambda: models.reward(spec), bench.vote)),
+            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, open_model, bench.vote)),
             _show_scores,
             refresh=config.refresh,
         )
@@ -72,7 +75,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, scored: pl.DataFrame, seed_examples: pl.DataFrame
     ) -> Iterator[Outcome]:
         seeds = seed_examples.drop("source")
-        fingerprint = take_fingerprint(["reward"], spec.model_dump(exclude=NOT_JUDGING), [scored, seeds])
+        fingerprint = take_fingerprint(["reward"], describe_verdict(spec), [scored, seeds])
         keeper.progress.start("verdicts", 2)
         decided: list[pl.DataFrame] = []
 

@@ -70,15 +70,19 @@ def preview_line(line: Line) -> None:
     """Raises FactoryError for what would otherwise fail in the middle of a run: flows, gates and waivers, a missing teacher or key."""
     from factory.generation.plan import list_flows, list_teachers
     from factory.generation.teachers import open_teacher
+    from factory.reward.evaluation_sets import read_sets
     from factory.reward.judges import check_rubrics
+    from factory.reward.served_model import check_keys
     from factory.validation.gates import decide_gates
 
     list_flows(line.generation)
     check_rubrics(line.reward)
+    read_sets(line.reward.contamination)
     decide_gates(empty(METRIC), line.validation)
     judges = (line.generation.judge, *line.reward.judges, line.reward.pairs.judge)
     for section in (*list_teachers(line.generation), *(judge for judge in judges if judge)):
         open_teacher(section)
+    check_keys(line.reward)
 
 
 def _check_room(home: Home) -> None:

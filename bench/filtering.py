@@ -67,7 +67,7 @@ def write_candidates(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.D
             for leaf in seeds["leaf"].unique().sort()
         )
     reward = RewardSpec(model=line.reward.model, scope="all")
-    return score_candidates(candidates, reward, lambda: open_reward_model(reward))
+    return score_candidates(candidates, reward, lambda: open_reward_model(reward, work / "ledger.sqlite"))
 
 
 def choose_records(line: Line, scored: Mapping[int, pl.DataFrame], seeds: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:

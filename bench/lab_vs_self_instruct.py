@@ -10,6 +10,7 @@ verifier, for the one with the seed example most like it. Run from the project's
 import argparse
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -130,7 +131,8 @@ def main() -> None:
     for method, flow in METHODS.items():
         written, requests = write_records(line, flow, seeds, options.candidates, options.work)
         records = place_records(written, seeds)
-        scored = score_candidates(records.drop("placed"), line.reward, lambda: open_reward_model(line.reward))
+        open_model = partial(open_reward_model, line.reward, options.work / "ratings.sqlite")
+        scored = score_candidates(records.drop("placed"), line.reward, open_model)
         verdicts = decide_verdicts(scored, seeds, line.reward)
         table[method] = measure(records, verdicts, requests, leaves)
         accepted[method] = [verdicts.filter(leaf=leaf, verdict="accepted").height for leaf in leaves]

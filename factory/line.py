@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from factory.faults import Fault, InputFaults
-from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow, place_rubrics
+from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow, locate_set, place_rubrics, place_sets
 from factory.line_models import find_missing_models, get_at, locate_models
 from factory.model_spec import Price, Sampling, TeacherSpec
 from factory.reward_spec import RewardSpec
@@ -194,7 +194,7 @@ class Line(Spec):
 def load_line(file: Path) -> Line:
     """The line in `file`, its relative paths resolved against the file's folder.
 
-    Raises InputFaults with every fault: unknown keys (with the nearest right key), bad values, missing folders and flows.
+    Raises InputFaults with every fault: unknown keys (with the nearest right key), bad values, missing folders and files.
     """
     source, faults = examine_yaml(file)
     if source is None:
@@ -213,6 +213,8 @@ def load_line(file: Path) -> Line:
     for place in place_rubrics(data):
         if isinstance(named := get_at(data, place), str):
             get_at(data, place[:-1])[place[-1]] = locate_flow(named, file.parent)
+    for place in place_sets(data):
+        get_at(data, place[:-1])[place[-1]] = locate_set(get_at(data, place), file.parent)
     return Line.model_validate(locate_models(data, file))
 
 

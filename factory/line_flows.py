@@ -1,4 +1,4 @@
-"""Where a line names flows and rubrics, and whether they are there; what is wrong inside of one is told where it is read."""
+"""Where a line names flows, rubrics and evaluation sets, and whether they are there; what is wrong inside is told where it is read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from factory.faults import Fault
 from factory.line_models import Place, get_at
+from factory.reward_spec import split_field
 from factory.spec_faults import suggest
 from factory.yaml_source import YamlSource
 
@@ -23,18 +24,28 @@ def list_bundled(folder: Path = FLOWS) -> list[str]:
 
 
 def find_flow_faults(source: YamlSource, folder: Path) -> Iterator[Fault]:
-    """A fault for each flow or rubric that the line `source` names and that is neither bundled nor a file, relative to `folder`."""
+    """A fault for each flow, rubric or evaluation set that the line `source` names and that is not there, relative to `folder`."""
     places = [("flow", FLOWS, place) for place in _place_flows(source.data)]
     places += [("rubric", RUBRICS, place) for place in place_rubrics(source.data)]
     for what, bundled_in, place in places:
         named, bundled = get_at(source.data, place), list_bundled(bundled_in)
         if isinstance(named, str) and named not in bundled and not (folder / named).is_file():
             yield source.fault(place, f"no file {(folder / named).resolve()} and no bundled {what} {named!r}; {suggest(named, bundled)}")
+    for place in place_sets(source.data):
+        given = get_at(source.data, place)
+        if isinstance(given, str) and given and not (file := split_field(str(folder / given))[0]).is_file():
+            yield source.fault(place, f"no file {file.resolve()}; give a JSONL, CSV, Parquet or text file, and behind # the field to read")
 
 
 def locate_flow(named: str, folder: Path) -> str:
     """A flow or rubric as a line names it, one in a file as an absolute path."""
     return str((folder / named).resolve()) if (folder / named).is_file() else named
+
+
+def locate_set(given: str, folder: Path) -> str:
+    """An evaluation set as a line gives it, its file as an absolute path."""
+    file, field = split_field(str(folder / given))
+    return f"{file.resolve()}#{field}" if field else str(file.resolve())
 
 
 def _place_flows(data: dict[str, Any]) -> list[Place]:
@@ -48,3 +59,9 @@ def place_rubrics(data: dict[str, Any]) -> list[Place]:
     judges = get_at(data, ("reward", "judges"))
     listed: list[Place] = [("reward", "judges", i, "rubric") for i in range(len(judges) if isinstance(judges, list | tuple) else 0)]
     return [*listed, ("reward", "pairs", "judge", "rubric")]
+
+
+def place_sets(data: dict[str, Any]) -> list[Place]:
+    """Where a line, or its dump, names evaluation sets."""
+    sets = get_at(data, ("reward", "contamination", "sets"))
+    return [("reward", "contamination", "sets", name) for name in (sets if isinstance(sets, dict) else ())]

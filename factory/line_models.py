@@ -21,7 +21,7 @@ TEACHER_KEYS: tuple[tuple[str, ...], ...] = (
     ("reward", "pairs", "judge"),
 )
 """Where a line names a model and its server; `*` is each item of a list."""
-MODEL_KEYS: tuple[tuple[str, ...], ...] = (("training", "student"),)
+MODEL_KEYS: tuple[tuple[str, ...], ...] = (("training", "student"), ("reward", "semantic", "embedder"))
 
 
 def find_missing_models(source: YamlSource, file: Path) -> list[Fault]:
@@ -53,7 +53,7 @@ def locate_models(line: dict[str, Any], file: Path) -> dict[str, Any]:
 
     for place in (*_model_places(line), *_adapter_places(line)):
         section, key = get_at(line, place[:-1]), place[-1]
-        if section.get(key) and section[key] not in PICO_MODELS and (file.parent / section[key]).is_dir():
+        if section and section.get(key) and section[key] not in PICO_MODELS and (file.parent / section[key]).is_dir():
             section[key] = str((file.parent / section[key]).resolve())
     return line
 

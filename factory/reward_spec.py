@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
@@ -141,3 +142,9 @@ class RewardSpec(Policy):
 
 def _matches(leaf: str, pattern: str) -> bool:
     return leaf == pattern or fnmatchcase(leaf, pattern)
+
+
+def split_field(given: str) -> tuple[Path, str | None]:
+    """The file of a set and the field that is named behind it, if any: `gsm8k.jsonl#question`."""
+    path, mark, field = given.rpartition("#")
+    return (Path(path), field) if mark and path and not Path(given).exists() else (Path(given), None)

@@ -11,6 +11,8 @@ from factory.model_spec import TeacherSpec
 from factory.reward_spec import RewardSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from factory.generation.local_teacher import LocalTeacher
     from factory.generation.server_teacher import ServerTeacher
     from factory.reward.rating import RewardModel
@@ -30,9 +32,12 @@ class Models(dg.ConfigurableResource[None]):
         """What the run of that id has newly spent so far, held against the line's budget: one count for all that ask with the same id."""
         return _open_spending(spec.budget.model_dump_json() if spec.budget else "", run)
 
-    def reward(self, spec: RewardSpec) -> "RewardModel":
-        """The reward model, its weights read now. Raises FactoryError where it cannot be opened."""
-        return _open_reward(spec.model_dump_json(include={"model", "revision", "server", "batch_size"}))
+    def reward(self, spec: RewardSpec, ledger: "Path") -> "RewardModel":
+        """The reward model: its weights are read now, or, behind a server, what it answers is kept in the ledger at `ledger`.
+
+        Raises FactoryError where it cannot be opened, or where the key of its server is missing in the environment.
+        """
+        return _open_reward(spec.model_dump_json(include={"model", "revision", "server", "batch_size"}), ledger)
 
 
 @lru_cache(maxsize=8)
@@ -49,7 +54,7 @@ def _open_spending(budget_json: str, run: str) -> Spending:
 
 
 @lru_cache(maxsize=4)
-def _open_reward(spec_json: str) -> "RewardModel":
+def _open_reward(spec_json: str, ledger: "Path") -> "RewardModel":
     from factory.reward.models import open_reward_model
 
-    return open_reward_model(RewardSpec.model_validate_json(spec_json))
+    return open_reward_model(RewardSpec.model_validate_json(spec_json), ledger)

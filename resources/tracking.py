@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RUN_TAG = "dagster.run_id"
 FINGERPRINT_TAG = "factory.fingerprint"
+DIGEST_TAG = "factory.model_digest"
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases of a line's student in the registry: the newest one, and the best."""
 
@@ -89,6 +90,29 @@ class Tracking(dg.ConfigurableResource[None]):
                 mlflow.log_input(dataset, context="training")
                 facts = {"mlflow_run": child, "mlflow_url": url}
                 return facts | (_register(client, f"{line}_student", child, model, fingerprint) if register else {})
+
+        return _tolerate(log)
+
+    def log_reward_model(
+        self, experiment: str, name: str, *, params: Mapping[str, Any], metrics: Mapping[str, float], curve: Curve, digest: str
+    ) -> dict[str, str] | None:
+        """Logs a trained reward model as a run `name` of `experiment`, its folder's `digest` as a tag; None where MLflow failed.
+
+        Training again what is finished logs nothing new: the run of that digest is told instead.
+        """
+
+        def log() -> dict[str, str]:
+            client = self._client()
+            place = self._experiment(client, experiment)
+            known = client.search_runs([place], f"tags.`{DIGEST_TAG}` = '{digest}' AND attributes.status = 'FINISHED'", max_results=1)
+            if known:
+                return {"mlflow_run": known[0].info.run_id, "mlflow_url": page_url(place, known[0].info.run_id)}
+            run = client.create_run(place, run_name=name, tags={DIGEST_TAG: digest}).info.run_id
+            for key, value in params.items():
+                client.log_param(run, key, value)
+            _log_metrics(client, run, metrics, curve)
+            client.set_terminated(run, "FINISHED")
+            return {"mlflow_run": run, "mlflow_url": page_url(place, run)}
 
         return _tolerate(log)
 

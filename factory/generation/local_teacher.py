@@ -14,7 +14,7 @@ from factory.generation.noise import GumbelNoise
 from factory.generation.tokens import ChatTokenizer, explain_reading
 from factory.line_models import is_hub_id
 from factory.model_spec import Sampling
-from factory.pico.models import PICO_MODELS, model_revision, resolve_model
+from factory.pico.models import PICO_MODELS, model_revision, name_model, resolve_model
 
 WINDOW_BATCHES = 4
 """Batches in one window: enough that batches of like length come out of it, few enough that a window is soon done."""
@@ -52,8 +52,7 @@ class LocalTeacher:
             )
         if self._adapter is not None and not (self._adapter / "adapter_config.json").is_file():
             raise FactoryError(f"No LoRA adapter {adapter!r}: the folder has no adapter_config.json. Give one that peft saved.")
-        # A folder is called by its name alone, so that records do not depend on where it lies; the revision tells its content.
-        self.name = folder.resolve().name if is_local else model
+        self.name = name_model(model)
         self._tokenizer = ChatTokenizer(self.name, self._source, revision)
 
     @cached_property

@@ -14,7 +14,7 @@ from factory.generation.bound import Bound
 from factory.generation.chat import Completion, Message, Request, Role
 from factory.generation.circuit import Circuit
 from factory.generation.tokens import ChatTokenizer, estimate_prompt, estimate_tokens
-from factory.generation.wire import Answer, Setback, Verdict, Wire
+from factory.generation.wire import CHAT, Answer, Form, Setback, Verdict, Wire
 from factory.model_spec import ServerSpec
 from factory.pico.models import model_revision
 
@@ -34,15 +34,15 @@ class ServerTeacher:
     asks, so one object serves one loop after the other, but never two threads.
     """
 
-    def __init__(self, model: str, server: ServerSpec, revision: str | None = None) -> None:
-        """Opens no connection. Raises FactoryError where an environment variable that `server` names is missing."""
+    def __init__(self, model: str, server: ServerSpec, revision: str | None = None, form: Form = CHAT) -> None:
+        """Opens no connection. `form`: the kind of model. Raises FactoryError where an environment variable of `server` is missing."""
         self.name = model
         self.revision = revision or "served"
         self.server = server
         self.in_flight = server.in_flight
         self.context_tokens = server.context_tokens
         self.requests = 0
-        self._wire = Wire(server, model)
+        self._wire = Wire(server, model, form)
         self._bound = Bound(server.in_flight)
         self._circuit = Circuit(server.base_url, server.park_seconds)
         self._answered = 0
@@ -194,7 +194,7 @@ class ServerTeacher:
         if setback.final:
             raise FactoryError(
                 f"server {self.server.base_url}, model {self.name}, refuses what it is asked ({request.subject or 'the first request'}): "
-                f"{setback.reason}. Mend generation.teacher in the line, or the flow's prompt."
+                f"{setback.reason}. Mend {self._wire.form.section} in the line, or what is asked."
             )
         self._circuit.open(setback.reason, setback.retry_after or 0.0)
         raise self._circuit.parked()

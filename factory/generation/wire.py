@@ -6,13 +6,13 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from factory.faults import FactoryError
 from factory.generation.chat import FinishReason, Request
@@ -80,6 +80,13 @@ class _Message(BaseModel):
 class _Choice(BaseModel):
     message: _Message
     finish_reason: str | None = None
+    logprobs: Any = None
+
+    @field_validator("message", mode="before")
+    @classmethod
+    def _out_of_its_list(cls, message: Any) -> Any:
+        # NVIDIA's hosted reward models put the message into a list of one.
+        return message[0] if isinstance(message, list) and len(message) == 1 else message
 
 
 class _Usage(BaseModel):
@@ -112,13 +119,30 @@ class Answer:
     completion_tokens: int | None
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a kind of model is sent, and what is read of its answer.
+
+    `section`: where a line names the model, for errors. `sampled`: whether it is told how to sample. `read`: the text that is kept, from
+    the message's text and its `logprobs`; raises FactoryError, in a few words, where no model of that kind would answer so.
+    """
+
+    section: str
+    sampled: bool
+    read: Callable[[str, Any], str]
+
+
+CHAT = Form("generation.teacher", sampled=True, read=lambda text, logprobs: text)
+
+
 class Wire:
     """The connection to one server. Secrets are read from the environment when it is made, and appear in no text that leaves it."""
 
-    def __init__(self, spec: ServerSpec, model: str) -> None:
+    def __init__(self, spec: ServerSpec, model: str, form: Form = CHAT) -> None:
         """Raises FactoryError where an environment variable that the line names is missing or empty, or no header can carry a value."""
         self.spec = spec
         self.model = model
+        self.form = form
         self._address = f"{spec.base_url}/chat/completions"
         self._session: ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -149,7 +173,7 @@ class Wire:
     async def post(self, request: Request) -> Answer | Setback | Verdict:
         """One try, over before the deadline. A schema or a key of the length that the server refuses is left out and not sent again.
 
-        Raises FactoryError where the key or the model is wrong, so that no request could be answered.
+        Raises FactoryError where the key or the model is wrong, so that no request could be answered, or where it is of another kind.
         """
         from aiohttp import ClientError
 
@@ -199,6 +223,10 @@ class Wire:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        }
+        if not self.form.sampled:
+            return body
+        body |= {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             self._length_key: sampling.max_new_tokens,
@@ -237,7 +265,7 @@ class Wire:
             key = f"the key in ${self.spec.key_variable}" if self.spec.key_variable else "no key (name one by key_variable)"
             raise FactoryError(
                 self._clean(f"server {self.spec.base_url}, model {self.model}, {key}: {why}; it says: {status} {said}. ")
-                + "Mend generation.teacher.server or the key; nothing that was answered is lost."
+                + f"Mend {self.form.section}.server or the key; nothing that was answered is lost."
             )
         retry_after = read_retry_after(headers)
         return Setback(
@@ -266,8 +294,15 @@ class Wire:
         text, usage = choice.message.content or choice.message.refusal or "", body.usage
         if any(secret in text for secret in self._secrets if len(secret) >= LEAST_SECRET):
             return Verdict("failed", "the answer repeats a secret that was sent to the server, so it is not kept")
+        try:
+            kept = self.form.read(text, choice.logprobs)
+        except FactoryError as error:
+            raise FactoryError(
+                f"server {self.spec.base_url}, model {self.model}: {self._clean(str(error))} "
+                f"Mend {self.form.section}; nothing that was answered is lost."
+            ) from None
         return Answer(
-            text,
+            kept,
             "length" if choice.finish_reason == "length" else "stop",
             usage.prompt_tokens if usage else None,
             usage.completion_tokens if usage else None,

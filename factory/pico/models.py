@@ -14,6 +14,12 @@ def resolve_model(model: str) -> str:
     return str(WEIGHTS / model) if model in PICO_MODELS else model
 
 
+def name_model(model: str) -> str:
+    """What records call a model: a pico name or hub id as it is, a folder by its own name, so that they do not depend on where it lies."""
+    folder = Path(resolve_model(model))
+    return folder.resolve().name if folder.is_dir() else model
+
+
 def model_revision(model: str, revision: str | None = None, *, weights: bool = True) -> str:
     """Twelve hex digits of a local model's files (config, tokenizer, and `weights`), or the hub revision ("main" by default)."""
     folder = Path(resolve_model(model))

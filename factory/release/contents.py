@@ -12,6 +12,7 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.line import Line
 from factory.line_flows import FLOW_KEYS
+from factory.pico.models import name_model
 from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame, take_examples
 from factory.reward.calibration import Calibration
 
@@ -176,8 +177,10 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     reward = {key: value for key, value in settings["reward"].items() if key not in {"server", "batch_size"}}
     settings["reward"] = reward | {
         "model": models.get("reward"),
+        "served": settings["reward"]["server"] is not None,
         "judges": [_describe_judge(judge) for judge in reward["judges"]],
         "contamination": reward["contamination"] | {"sets": sorted(reward["contamination"]["sets"])},
+        "semantic": reward["semantic"] and reward["semantic"] | {"embedder": name_model(reward["semantic"]["embedder"])},
         "pairs": reward["pairs"] | {"judge": reward["pairs"]["judge"] and _describe_judge(reward["pairs"]["judge"])},
     }
     return settings

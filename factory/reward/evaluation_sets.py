@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from factory.faults import Fault, InputFaults
 from factory.records import digest
-from factory.reward_spec import ContaminationSpec
+from factory.reward_spec import ContaminationSpec, split_field
 from factory.seeds.tables import READERS, Row
 from factory.spec_faults import suggest
 from factory.yaml_source import decode_text
@@ -67,12 +66,6 @@ def digest_sets(spec: ContaminationSpec) -> str:
     if faults:
         raise InputFaults("evaluation sets", faults)
     return digest(contents)
-
-
-def split_field(given: str) -> tuple[Path, str | None]:
-    """The file of a set and the field that is named behind it, if any: `gsm8k.jsonl#question`."""
-    path, mark, field = given.rpartition("#")
-    return (Path(path), field) if mark and path and not Path(given).exists() else (Path(given), None)
 
 
 def _read_set(name: str, given: str) -> Iterator[Item | Fault]:

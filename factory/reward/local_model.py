@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision, resolve_model
+from factory.pico.models import model_revision, name_model, resolve_model
+from factory.reward.encoding import Features, agree_on_padding, check_reads_dialogues, count_positions, encode_dialogues, pad_features
 from factory.reward.rating import Dialogue, Rating
 from factory.reward_spec import ATTRIBUTES
+from factory.tuning.libraries import keep_quiet
 
 DIGITS = 4
 """Scores are rounded to what float32 holds whatever the batch: so a score does not depend on which rows were scored beside it."""
 
 
 class LocalRewardModel:
-    """A Hugging Face sequence classifier, in float32, on the GPU where there is one.
+    """A Hugging Face sequence classifier, in float32 whatever its weights are stored in, on the GPU where there is one.
 
     With one label its score is the logit, as of a Bradley-Terry model: the sigmoid of the difference of two is the probability that the
     first is preferred. With five labels they are the attributes by regression, in the order of ATTRIBUTES, or by name where its
     config names them (HelpSteer2, arXiv 2406.08673). `model` is a bundled pico model, a folder or a hub id; `revision` belongs to a hub id.
     Weights are read from safetensors only, and code that a model brings along is never run. Raises FactoryError where the model cannot be
-    opened, has no chat template, has other labels, or its scoring head holds no trained weights.
+    opened, has neither a chat template nor a form of pairs (factory.reward.encoding), has other labels, or its scoring head holds no
+    trained weights.
     """
 
     def __init__(self, model: str, batch_size: int, revision: str | None = None) -> None:
         import torch
 
-        self.name = model
+        self.name = name_model(model)
         self.batch_size = batch_size
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer, self._model = _open(model, revision)
         self._model.to(self._device).eval()
         self._labels = _read_labels(model, self._model.config)
-        self._limit = min(_positions(self._model.config), self._tokenizer.model_max_length)
+        self._limit = count_positions(self._tokenizer, self._model.config)
         self.revision = model_revision(model, revision)
 
     @property
@@ -48,31 +50,22 @@ class LocalRewardModel:
 
         Raises FactoryError where the model gives something that is no number.
         """
-        tokens = self._tokenize(dialogues)
-        fitting = [index for index, ids in enumerate(tokens) if len(ids) <= self._limit]
-        fitting.sort(key=lambda index: (len(tokens[index]), index))
+        rows = encode_dialogues(self._tokenizer, dialogues)
+        fitting = [index for index, row in enumerate(rows) if len(row["input_ids"]) <= self._limit]
+        fitting.sort(key=lambda index: (len(rows[index]["input_ids"]), index))
         ratings: list[Rating | None] = [None] * len(dialogues)
         for start in range(0, len(fitting), self.batch_size):
             batch = fitting[start : start + self.batch_size]
-            for index, logits in zip(batch, self._score_batch([tokens[index] for index in batch]), strict=True):
+            for index, logits in zip(batch, self._score_batch([rows[index] for index in batch]), strict=True):
                 ratings[index] = self._read_logits(logits)
         return ratings
 
-    def _tokenize(self, dialogues: Sequence[Dialogue]) -> list[list[int]]:
-        if not dialogues:
-            return []
-        chats = [[{"role": message.role, "content": message.content} for message in dialogue] for dialogue in dialogues]
-        texts = self._tokenizer.apply_chat_template(chats, tokenize=False)
-        ids: list[list[int]] = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
-
-    def _score_batch(self, rows: list[list[int]]) -> list[list[float]]:
+    def _score_batch(self, rows: list[Features]) -> list[list[float]]:
         import torch
 
-        # Padding on the right leaves the positions of every token as they are without padding.
-        batch = self._tokenizer.pad({"input_ids": rows}, padding_side="right", return_tensors="pt").to(self._device)
+        batch = pad_features(self._tokenizer, rows).to(self._device)
         with torch.inference_mode():
-            output = self._model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+            output = self._model(**batch)
         logits: list[list[float]] = output.logits.float().tolist()
         if not all(math.isfinite(score) for scores in logits for score in scores):
             raise FactoryError(
@@ -96,7 +89,7 @@ def _open(name: str, revision: str | None) -> tuple[Any, Any]:
 
     source, where = resolve_model(name), {"revision": revision or "main", "trust_remote_code": False}
     try:
-        with _quiet():
+        with keep_quiet():
             config = AutoConfig.from_pretrained(source, **where)
             tokenizer = AutoTokenizer.from_pretrained(source, **where)
             _check_head(name, config.num_labels)
@@ -110,32 +103,15 @@ def _open(name: str, revision: str | None) -> tuple[Any, Any]:
         ) from error
     if loading["missing_keys"]:
         missing = ", ".join(sorted(loading["missing_keys"])[:3])
+        if any("v_head" in key for key in loading["unexpected_keys"]):
+            missing += " (it holds the value head of PPO, which foretells a return and rates nothing)"
         raise FactoryError(
             f"reward model {name!r} holds no trained weights for {missing}: it is not a reward model, or only a part of one. "
             "Give a model in `reward.model` that was trained to score responses."
         )
-    if tokenizer.chat_template is None:
-        raise FactoryError(
-            f"the tokenizer of reward model {name!r} has no chat template, so nobody knows how it reads a dialogue. Use one that has."
-        )
-    _agree_on_padding(tokenizer, model.config)
+    check_reads_dialogues(f"reward model {name!r}", tokenizer)
+    agree_on_padding(tokenizer, model.config)
     return tokenizer, model
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no reports of the library: what matters of them becomes an error."""
-    from transformers.utils import logging
-
-    showed, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if showed:
-            logging.enable_progress_bar()
 
 
 def _check_head(name: str, labels: int) -> None:
@@ -159,19 +135,6 @@ def _read_labels(name: str, config: Any) -> list[int]:
             "Name them so in id2label of its config.json, or give another model in `reward.model`."
         )
     return [named[attribute] for attribute in ATTRIBUTES]
-
-
-def _agree_on_padding(tokenizer: Any, config: Any) -> None:
-    """Decoders score at the last token that is not padding, so model and tokenizer must name the same token."""
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    config.get_text_config().pad_token_id = tokenizer.pad_token_id
-
-
-def _positions(config: Any) -> int:
-    """How many tokens the model reads; without a limit of its own, as many as the tokenizer says."""
-    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return int(limit) if limit else 2**31
 
 
 def _first_line(error: Exception) -> str:

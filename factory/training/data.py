@@ -1,8 +1,7 @@
-"""Released records as rows of tokens: which tokens are trained on, which records are left out and why, and in what order rows come."""
+"""Released records as rows of tokens: which tokens are trained on, which records are left out and why."""
 
 from __future__ import annotations
 
-import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,6 @@ LeftOut = Literal["empty_instruction", "empty_response", "control_token", "promp
 `no_trained_tokens`: the chat template marks nothing as the assistant's. `too_long`: more tokens than the phase or the model takes."""
 
 GENERATION_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
-WINDOW_BATCHES = 16
-"""Rows are sorted by length inside windows of this many batches: short padding, and an order that is still close to random."""
 
 
 @dataclass(frozen=True)
@@ -103,30 +100,3 @@ def encode_dialogue(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> To
             return None
         trained[len(prompt) : len(answered)] = [True] * (len(answered) - len(prompt))
     return TokenRow(whole, tuple(trained))
-
-
-def plan_order(lengths: Sequence[int], epochs: float, batch_size: int, seed: int) -> list[int]:
-    """Indices of rows for the whole of a phase: consecutive runs of `batch_size` are its batches, the last perhaps shorter.
-
-    Each epoch is a new shuffle; a fractional epoch ends early. Batches hold rows of like length. Planned ahead and from the seed alone, so
-    that a phase that goes on after a kill meets the same batches.
-    """
-    rng = random.Random(f"order/{seed}")
-    left = max(1, round(epochs * len(lengths))) if lengths else 0
-    order: list[int] = []
-    waiting: list[int] = []
-    while left:
-        epoch = list(range(len(lengths)))
-        rng.shuffle(epoch)
-        waiting += epoch[:left]
-        left -= min(left, len(epoch))
-        whole = len(waiting) - len(waiting) % batch_size
-        window = WINDOW_BATCHES * batch_size
-        for start in range(0, whole, window):
-            near = sorted(waiting[start : min(start + window, whole)], key=lengths.__getitem__)
-            batches = [near[first : first + batch_size] for first in range(0, len(near), batch_size)]
-            rng.shuffle(batches)
-            order += [index for batch in batches for index in batch]
-        # What does not fill a batch opens the next epoch.
-        waiting = waiting[whole:]
-    return order + waiting

@@ -7,9 +7,7 @@ step, which for a small student costs about half as much again, and rows are mas
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,10 @@ from factory.faults import FactoryError
 from factory.line import PhaseSpec
 from factory.pico.models import model_revision, resolve_model
 from factory.records import digest, digest_frame
-from factory.training.data import TokenRow, TokenRows, encode_records, plan_order
+from factory.training.data import TokenRow, TokenRows, encode_records
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
+from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
+from factory.tuning.order import plan_order
 
 OnStep = Callable[[int, int, float], None]
 """Called with the step, the number of steps and the mean loss since the last call."""
@@ -58,12 +58,13 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
     work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed))
     if finished := work.read_finished():
         return finished
-    with _quiet(), _reproducible():
+    what = f"phase {phase.name!r}"
+    with keep_quiet(), reproduce():
         model, tokenizer = _open_base(base)
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or phase.max_length
         encoded = encode_records(tokenizer, records, min(phase.max_length, context))
         _check_rows(phase, encoded, records.height)
-        with _explained_writes(phase, folder):
+        with explain_writes(what, folder):
             checkpoint = work.open()
         caches = model.config.use_cache
         trainer = _make_trainer(phase, model, tokenizer, encoded.rows, work, seed, on_step)
@@ -82,7 +83,7 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
             "left_out": encoded.left_out,
             "losses": losses,
         }
-        with _explained_writes(phase, folder):
+        with explain_writes(what, folder):
             return work.finish(save, summary)
 
 
@@ -141,7 +142,7 @@ def _make_trainer(
 
     class PhaseTrainer(Trainer):  # type: ignore[misc]
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            with _explained_writes(phase, work.path):
+            with explain_writes(f"phase {phase.name!r}", work.path):
                 super()._save_checkpoint(model, trial)
                 work.mark_whole(self.state.global_step)
 
@@ -222,53 +223,3 @@ def _make_watch(phase: PhaseSpec, on_step: OnStep | None) -> Any:
                 on_step(state.global_step, state.max_steps, logs["loss"])
 
     return Watch()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of the library while models are read and written."""
-    from transformers.utils import logging
-
-    showed = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if showed:
-            logging.enable_progress_bar()
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """Puts back what the Trainer's full determinism sets for the whole process."""
-    import torch
-
-    environment = dict(os.environ)
-    deterministic, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
-        for name in set(os.environ) - set(environment):
-            del os.environ[name]
-        os.environ.update(environment)
-
-
-@contextmanager
-def _explained_writes(phase: PhaseSpec, folder: Path) -> Iterator[None]:
-    """What the libraries raise where a file cannot be written becomes a FactoryError."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        # PyTorch's own writer has no error class of its own.
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
-            raise
-        reason = " ".join(str(error).split())
-        raise FactoryError(
-            f"phase {phase.name!r}: {folder} cannot be written: {reason}. Free some space and run again; training goes on from the last "
-            "whole checkpoint."
-        ) from error

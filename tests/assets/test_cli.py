@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -136,3 +137,37 @@ def test_one_leaf_from_the_command_line(fresh: Plant, cli: Call) -> None:
     said = cli("run", "tiny", "--leaf", SORT[:-1])
     assert said.code == 2 and f"Did you mean '{SORT}'?" in said.err
     assert SORT in LEAVES
+
+
+def test_a_reward_model_is_trained_told_to_mlflow_and_named_for_a_line(bare: Plant, cli: Call) -> None:
+    import mlflow
+
+    from factory.reward.local_model import LocalRewardModel
+    from factory.reward.preferences import read_pairs
+
+    file, out = bare.root / "pairs.jsonl", bare.root / "mine"
+    rows = [{"prompt": f"What is {n} + 1?", "chosen": f"{n} + 1 = {n + 1}", "rejected": f"{n} + 1 = {n}"} for n in range(12)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ("reward", "train", str(file), "--base", "pico-student", "--out", str(out), "--holdout", "0.4", "--line", "tiny")
+    said = cli(*asked)
+    assert said.code == 0, said.err
+    assert "Accuracy on held-out pairs: " in said.out and "choosing the" in said.out
+    assert f"In a line: reward: {{model: {out / 'model'}, min_goodness: 0}}" in said.out
+    assert LocalRewardModel(str(out / "model"), 8).rate([read_pairs(file)[0].chosen])[0] is not None
+
+    client = mlflow.MlflowClient(f"sqlite:///{bare.home.mlflow / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    assert run.data.params["base"] == "pico-student" and run.data.metrics["accuracy_low"] <= run.data.metrics["accuracy"]
+    assert len(client.get_metric_history(run.info.run_id, "loss")) == run.data.metrics["steps"] > 0
+    assert run.info.run_id in said.out
+    assert run.info.run_id in cli(*asked).out, "what is finished is neither trained nor logged again"
+
+
+def test_faults_of_the_data_of_a_reward_model_are_told_with_their_lines(bare: Plant, cli: Call) -> None:
+    file = bare.root / "pairs.jsonl"
+    file.write_text('{"prompt": "Hi.", "chosen": "Hello."}\n{"prompt": "Hi.", "chosen": 1, "rejected": "Go."}\n')
+    said = cli("reward", "train", str(file), "--base", "pico-student", "--out", str(bare.root / "mine"))
+    assert said.code == 2 and f"{file}:1:1: rejected: there is no such column" in said.err
+    assert f"{file}:2:1: chosen: expected a text or a list of messages, found the number 1" in said.err
+    said = cli("reward", "train", str(file), "--base", "pico-student", "--out", str(bare.root / "mine"), "--epochs", "0")
+    assert said.code == 2 and "--epochs: Input should be greater than 0" in said.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -157,3 +158,26 @@ def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_serve
     assert any("mlflow.db" in file for file in written) and any("manifest.json" in file for file in written)
     assert not [file for file, content in written.items() if CANARY in content]
     assert CANARY not in "".join(said)
+
+
+def test_a_served_reward_model_scores_what_no_verifier_decides_and_is_asked_again_where_it_failed(fresh: Plant) -> None:
+    def rate(body: dict[str, Any]) -> str:
+        return f"reward:{len(body['messages'][-1]['content'])}"
+
+    with MisbehavingServer(schedule=lambda asked: "500 echo", answer=rate) as server:
+        keys = {"key_variable": "TEACHER_KEY", "headers": {"X-Token": "${TEACHER_TOKEN}"}}
+        served = {"base_url": server.base_url, "tries": 2, "deadline_seconds": 5, "park_seconds": 0.2, **keys}
+        fresh.write_line(reward={"model": "nemotron", "server": served, "min_goodness": 0})
+        with pytest.raises(RunFailedError, match="parked"):
+            fresh.run(THANKS)
+        server.schedule = lambda asked: None
+        time.sleep(0.5)
+        fresh.run(THANKS)
+        scored = fresh.frame("scored").filter(leaf=THANKS)
+        rated = scored.filter(pl.col("reward").is_not_null())
+        assert rated.height and rated["reward_model"].unique().to_list() == ["nemotron@served"]
+        assert rated["reward"].to_list() == [float(len(response)) for response in rated["response"]]
+        asked = len(server.asked)
+        fresh.run(THANKS, refresh=True)
+        assert len(server.asked) == asked, "the ledger holds every rating"
+    assert not [name for name, text in read_everything(fresh.root).items() if CANARY in text]

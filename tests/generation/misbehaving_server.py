@@ -56,7 +56,8 @@ class Asked:
 
 
 Schedule = Callable[[Asked], str | None]
-Answer = Callable[[dict[str, Any]], str]
+Answer = Callable[[dict[str, Any]], str | dict[str, Any]]
+"""The text of a right answer, or the keys of its choice that differ from those of a text."""
 
 
 def never(asked: Asked) -> None:
@@ -211,12 +212,13 @@ class MisbehavingServer:
             secrets = [asked.headers["authorization"], asked.headers["x-token"]] if fault.endswith("echo") else []
             message = ", ".join([f"made-up fault {fault}", *secrets])
             return int(fault[:3]), _choose_headers(fault), _write_error(message, "made_up")
-        text = ANSWERED_ALIKE if fault == "duplicate" else self._answer(asked.body)
+        answer = ANSWERED_ALIKE if fault == "duplicate" else self._answer(asked.body)
+        text, own = (answer, {}) if isinstance(answer, str) else ("", answer)
         body: dict[str, Any] = {
             "id": asked.key,
             "object": "chat.completion",
             "model": asked.body["model"],
-            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}} | own],
             "usage": {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29},
         }
         if fault == "no usage":
@@ -226,7 +228,7 @@ class MisbehavingServer:
         if fault == "empty choices":
             body["choices"] = []
         if fault == "wrong schema":
-            body = {"outputs": [text]}
+            body = {"outputs": [answer]}
         content = json.dumps(body).encode()
         return 200, {}, content[: len(content) // 2] if fault == "truncated" else content
 

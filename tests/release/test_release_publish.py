@@ -125,9 +125,12 @@ def test_a_release_tells_no_address_and_no_path_of_its_teachers() -> None:
         "judge": TeacherSpec(model="org/judge", server=server),
     }
     made = small_line()
-    spec = made.line.model_copy(update={"generation": made.line.generation.model_copy(update=sections)})
-    told = arrange_contents(spec, made.accepted, made.seeds, made.funnel, made.gates, made.verdicts, MODELS).settings["generation"]
-    assert not [part for part in ("inside.example", "INSIDE_KEY", "/mnt") if part in json.dumps(told)]
+    reward = made.line.reward.model_copy(update={"model": "nemotron", "server": server})
+    spec = made.line.model_copy(update={"generation": made.line.generation.model_copy(update=sections), "reward": reward})
+    settings = arrange_contents(spec, made.accepted, made.seeds, made.funnel, made.gates, made.verdicts, MODELS).settings
+    assert not [part for part in ("inside.example", "INSIDE_KEY", "/mnt") if part in json.dumps(settings)]
+    assert settings["reward"]["served"] is True
+    told = settings["generation"]
     assert (told["teacher"]["model"], told["teacher"]["served"]) == (MODELS["teacher"], True)
     assert (told["teachers"][0]["model"], told["teachers"][0]["adapter"], told["teachers"][0]["served"]) == ("mine", "lora", False)
     assert (told["judge"]["model"], told["judge"]["served"]) == ("org/judge", True)

@@ -109,13 +109,58 @@ def test_nothing_to_score(model: LocalRewardModel) -> None:
 
 
 def test_names_itself_as_other_models_of_the_line_do(model: LocalRewardModel, reward_folder: Path) -> None:
-    assert model.identity == f"{reward_folder}@{model_revision(str(reward_folder))}"
+    assert model.identity == f"{reward_folder.name}@{model_revision(str(reward_folder))}"
 
 
 def test_reads_context_and_instruction_as_the_grounded_flow_sends_them() -> None:
     prompt = render_prompt(load_flow("grounded"), "response", context="Rendang is a dish.", instruction="What is rendang?")
     assert user_text("What is rendang?", "Rendang is a dish.") == prompt
     assert user_text("What is rendang?", None) == "What is rendang?"
+
+
+def test_an_encoder_without_chat_template_reads_question_and_response_as_a_pair(encoder_folder: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, BertForSequenceClassification
+
+    folder = encoder_folder
+    reference, tokenizer = BertForSequenceClassification.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    several = (Message("user", "47"), Message("assistant", "85"), Message("user", "8"), Message("assistant", "4"))
+    texts = [("what is 47", "the scarf"), ("user: 47 assistant: 85 user: 8", "4"), ("blue", "blue blue blue")]
+    expected = []
+    for asked, answered in texts:
+        with torch.inference_mode():
+            expected.append(reference(**tokenizer(asked, answered, return_tensors="pt")).logits[0, 0].item())
+    model = LocalRewardModel(str(folder), batch_size=8)
+    assert rewards(model, [ask(*texts[0]), several, ask(*texts[2])]) == pytest.approx(expected, abs=1e-4)
+    assert len({round(reward, 3) for reward in expected}) == 3
+    assert rewards(model, [ask("blue", "scarf")]) != rewards(model, [ask("scarf", "blue")])
+    assert model.rate([ask("blue " * POSITIONS, "scarf")]) == [None]
+
+
+def test_weights_in_bfloat16_score_as_in_float32(reward_folder: Path, tmp_path: Path, pairs: list[Dialogue]) -> None:
+    import torch
+    from transformers import AutoTokenizer, LlamaForSequenceClassification
+
+    halved = LlamaForSequenceClassification.from_pretrained(reward_folder, dtype=torch.bfloat16)
+    for name in ("halved", "widened"):
+        halved.save_pretrained(tmp_path / name)
+        AutoTokenizer.from_pretrained(reward_folder).save_pretrained(tmp_path / name)
+        halved.float()
+    assert json.loads((tmp_path / "halved" / "config.json").read_text())["dtype"] == "bfloat16"
+    assert json.loads((tmp_path / "widened" / "config.json").read_text())["dtype"] == "float32"
+    scored = [rewards(LocalRewardModel(str(tmp_path / name), 8), pairs) for name in ("halved", "widened")]
+    assert scored[0] == scored[1]
+
+
+def test_a_value_head_of_ppo_is_refused_as_one(reward_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(reward_folder, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    weights["v_head.summary.weight"] = weights.pop("score.weight")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(FactoryError, match=r"no trained weights for score\.weight \(it holds the value head of PPO"):
+        LocalRewardModel(str(folder), batch_size=8)
 
 
 def test_two_labels_are_refused(save_model: Callable[..., Path]) -> None:
@@ -196,7 +241,7 @@ def test_a_model_that_cannot_be_opened_is_one_paragraph(damage: Callable[[Path],
 def test_a_tokenizer_without_chat_template_is_refused(reward_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(reward_folder, tmp_path / "model")
     (folder / "chat_template.jinja").unlink()
-    with pytest.raises(FactoryError, match="has no chat template"):
+    with pytest.raises(FactoryError, match="has no chat template, and no separator"):
         LocalRewardModel(str(folder), batch_size=8)
 
 

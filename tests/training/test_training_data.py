@@ -17,7 +17,8 @@ from transformers import AutoTokenizer
 
 from factory.faults import FactoryError
 from factory.records import TURNS
-from factory.training.data import TokenRow, encode_dialogue, encode_records, plan_order
+from factory.training.data import TokenRow, encode_dialogue, encode_records
+from factory.tuning.order import plan_order
 
 USER, RESPONSE = "What is 47 + 85?", "47 + 85 = 132"
 EXCHANGE = [{"role": "user", "content": USER}, {"role": "assistant", "content": RESPONSE}]

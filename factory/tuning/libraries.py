@@ -1,0 +1,61 @@
+"""What the libraries that tune do to a process and say to a person, put right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from factory.faults import FactoryError
+
+
+@contextmanager
+def keep_quiet() -> Iterator[None]:
+    """No progress bars and no reports of the library: what matters of them becomes an error."""
+    from transformers.utils import logging
+
+    showed, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if showed:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def reproduce() -> Iterator[None]:
+    """Puts back what the Trainer's full determinism sets for the whole process."""
+    import torch
+
+    environment = dict(os.environ)
+    deterministic, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
+
+
+@contextmanager
+def explain_writes(what: str, folder: Path) -> Iterator[None]:
+    """What the libraries raise where a file of `what` cannot be written becomes a FactoryError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        # PyTorch's own writer has no error class of its own.
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise FactoryError(
+            f"{what}: {folder} cannot be written: {reason}. Free some space and run again; training goes on from the last whole checkpoint."
+        ) from error

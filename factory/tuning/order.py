@@ -1,0 +1,36 @@
+"""In what order a tuning reads its rows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+WINDOW_BATCHES = 16
+"""Rows are sorted by length inside windows of this many batches: short padding, and an order that is still close to random."""
+
+
+def plan_order(lengths: Sequence[int], epochs: float, batch_size: int, seed: int) -> list[int]:
+    """Indices of rows for the whole of a phase: consecutive runs of `batch_size` are its batches, the last perhaps shorter.
+
+    Each epoch is a new shuffle; a fractional epoch ends early. Batches hold rows of like length. Planned ahead and from the seed alone, so
+    that a phase that goes on after a kill meets the same batches.
+    """
+    rng = random.Random(f"order/{seed}")
+    left = max(1, round(epochs * len(lengths))) if lengths else 0
+    order: list[int] = []
+    waiting: list[int] = []
+    while left:
+        epoch = list(range(len(lengths)))
+        rng.shuffle(epoch)
+        waiting += epoch[:left]
+        left -= min(left, len(epoch))
+        whole = len(waiting) - len(waiting) % batch_size
+        window = WINDOW_BATCHES * batch_size
+        for start in range(0, whole, window):
+            near = sorted(waiting[start : min(start + window, whole)], key=lengths.__getitem__)
+            batches = [near[first : first + batch_size] for first in range(0, len(near), batch_size)]
+            rng.shuffle(batches)
+            order += [index for batch in batches for index in batch]
+        # What does not fill a batch opens the next epoch.
+        waiting = waiting[whole:]
+    return order + waiting

@@ -95,6 +95,8 @@ BROKEN = [
     (SERVER + "      in_flight: 0\n", 9, 18, "generation.teacher.server.in_flight", "greater than or equal to 1"),
     (SERVER + "      tokenizer: gone\n", 9, 18, "generation.teacher.server.tokenizer", "no model folder"),
     (SERVER + "    quantisation: 4bit\n", 5, 3, "generation.teacher", "a server is started with its own"),
+    (HEAD + "reward:\n  contamination:\n    sets: {mine: gone.jsonl}\n", 6, 18, "reward.contamination.sets.mine", "no file "),
+    (HEAD + "reward:\n  semantic: {embedder: ./gone}\n", 5, 24, "reward.semantic.embedder", "no model folder"),
     (HEAD + "genration: {}\n", 4, 1, "genration", "unknown key; did you mean 'generation'?"),
     (HEAD + "  hold_out: 0.2\n", 4, 3, "seeds.hold_out", "did you mean 'holdout'?"),
     (HEAD + "generation:\n  teacher:\n    modle: x\n", 6, 5, "generation.teacher.modle", "did you mean 'model'?"),

@@ -93,7 +93,8 @@ class ServedRewardModel:
 
     async def _ask(self, key: str, dialogue: Dialogue, ledger: Ledger) -> Completion:
         subject = " ".join(dialogue[0].content.split())[:SHOWN]
-        answer = await self._asked.ask(Request(dialogue, seed=int(key[:12], 16), sampling=UNSAMPLED, subject=f"dialogue {subject!r}"))
+        request = Request(dialogue, seed=int(key[:12], 16), sampling=UNSAMPLED, subject=f"dialogue {subject!r}")
+        answer = self._asked.find_overflow(request) or await self._asked.ask(request)
         if answer.finish_reason == "failed":
             raise FactoryError(
                 f"reward model {self.identity} gave no rating for the dialogue that begins {subject!r}: {answer.text}. "

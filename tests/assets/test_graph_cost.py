@@ -25,7 +25,7 @@ TOKENS = 29
 
 
 def serve(plant: Plant, server: MisbehavingServer, **more: Any) -> None:
-    served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 1, "park_seconds": 60}
+    served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 1, "park_seconds": 60, "patience_seconds": 5}
     teacher = {"model": "granite", "server": served, "price": {"prompt": 1.0, "completion": 2.0}}
     plant.write_line(generation={"teacher": teacher, "candidates_per_leaf": 6, **more})
 

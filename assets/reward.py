@@ -34,9 +34,12 @@ DECIDED = {
 
 
 def build_reward(line: Line) -> list[dg.AssetsDefinition]:
-    """The assets `scored`, `accepted` and `rejected`."""
+    """The assets `scored`, `accepted`, `rejected` and `preference_pairs`."""
+    return [_build_scored(line), _build_verdicts(line), _build_pairs(line)]
+
+
+def _build_scored(line: Line) -> dg.AssetsDefinition:
     spec = line.reward
-    accepted_key, rejected_key = asset_key(line, "accepted"), asset_key(line, "rejected")
 
     @line_asset(
         line,
@@ -62,6 +65,13 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
             refresh=config.refresh,
         )
         return Outcome()
+
+    return scored
+
+
+def _build_verdicts(line: Line) -> dg.AssetsDefinition:
+    spec = line.reward
+    accepted_key, rejected_key = asset_key(line, "accepted"), asset_key(line, "rejected")
 
     @dg.multi_asset(
         name=f"{line.name}__verdicts",
@@ -94,6 +104,12 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         )
         yield Outcome(asset_key=rejected_key, metadata=show_kept(rejected) | _show_refusals(rejected.frame))
 
+    return verdicts
+
+
+def _build_pairs(line: Line) -> dg.AssetsDefinition:
+    spec = line.reward
+
     @line_asset(
         line,
         "preference_pairs",
@@ -102,6 +118,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         "Of several responses to one instruction an accepted one and a worse one, in the form that TRL reads; none where a line asks for "
         "one response each.",
         ins=read_assets(line, "accepted", "rejected"),
+        pool=TEACHER_POOL if spec.pairs.judge else None,
     )
     def preference_pairs(
         context: dg.AssetExecutionContext,
@@ -119,7 +136,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
         kept = keeper.keep(key, None, fingerprint, lambda: Made(make()), refresh=config.refresh)
         return Outcome(metadata=show_kept(kept) | _show_pairs(kept.frame))
 
-    return [scored, verdicts, preference_pairs]
+    return preference_pairs
 
 
 def _show_scores(frame: pl.DataFrame) -> dict[str, Any]:

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, get_args, get_origin
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from factory.faults import Fault
-from factory.yaml_source import YamlSource
+from factory.faults import Fault, InputFaults
+from factory.yaml_source import YamlSource, examine_yaml
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_spec(
+    file: Path, what: str, model: type[Model], expected: str, find_faults: Callable[[YamlSource, Model], Iterable[Fault]]
+) -> Model:
+    """The document in `file` as `model`; `what` is what errors call it, and `expected` the keys that it has.
+
+    Raises InputFaults with every fault: of YAML, of the model, and, where it holds, those of `find_faults`.
+    """
+    source, faults = examine_yaml(file)
+    if source is None:
+        raise InputFaults(f"{what} {file}", faults)
+    if not isinstance(source.data, dict):
+        raise InputFaults(f"{what} {file}", [Fault(source.name, 1, 1, "", f"expected keys and values: {expected}")])
+    try:
+        read = model.model_validate(source.data)
+    except ValidationError as error:
+        raise InputFaults(f"{what} {file}", [*faults, *list_faults(source, model, error)]) from None
+    if faults := (*faults, *find_faults(source, read)):
+        raise InputFaults(f"{what} {file}", faults)
+    return read
 
 
 def list_faults(source: YamlSource, model: type[BaseModel], error: ValidationError, within: Sequence[str | int] = ()) -> list[Fault]:

@@ -7,11 +7,23 @@ from typing import Any
 
 import regex
 
+from factory.generation.chat import Completion
 from factory.generation.flow_spec import Step
+from factory.generation.models import Model
 from factory.seeds.chunks import SENTENCE_END
 
 _CUT = regex.compile(rf"{SENTENCE_END.pattern}|\n+")
 """Where a text may end: after a sentence or a line."""
+LARGEST_SHARE = 0.7
+"""Of a text, at most, that is left when a server has refused it for its length."""
+
+
+def fit_again(step: Step, variables: Mapping[str, Any], model: Model, overflow: Completion, max_new_tokens: int) -> dict[str, Any] | None:
+    """`variables` with less to show after an `overflow` of `model`, or None where nothing more can be left out."""
+    most = (model.teacher.context_tokens or overflow.prompt_tokens) - max_new_tokens
+    share = max(0.0, most / max(overflow.prompt_tokens, 1))
+    # Where a server refuses, the figures are guesses: by a few per cent at a time it would be asked hundreds of times.
+    return shrink(step, variables, share if model.served is None else min(share, LARGEST_SHARE))
 
 
 def shrink(step: Step, variables: Mapping[str, Any], share: float) -> dict[str, Any] | None:

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from factory.faults import FactoryError, Fault, InputFaults
+from factory.faults import FactoryError, Fault
 from factory.generation.flow_spec import GIVEN, RESULTS, Flow, Step
 from factory.generation.templates import render, try_template
 from factory.line_flows import FLOWS, list_bundled
-from factory.spec_faults import list_faults, suggest
-from factory.yaml_source import YamlSource, examine_yaml
+from factory.spec_faults import read_spec, suggest
+from factory.yaml_source import YamlSource
 
 _TRIAL: dict[str, Any] = dict.fromkeys(GIVEN, "x") | {
     "examples": [{"question": "q", "answer": "a", "context": "c"}],
@@ -59,18 +57,11 @@ def _load_bundled(name: str) -> Flow:
 
 
 def _read_flow(file: Path) -> Flow:
-    source, faults = examine_yaml(file)
-    if source is None:
-        raise InputFaults(f"flow {file}", faults)
-    if not isinstance(source.data, dict):
-        raise InputFaults(f"flow {file}", [Fault(source.name, 1, 1, "", "expected keys and values: name, description, source, steps")])
-    try:
-        flow = Flow.model_validate(source.data)
-    except ValidationError as error:
-        raise InputFaults(f"flow {file}", [*faults, *list_faults(source, Flow, error)]) from None
-    if faults := (*faults, *_check_names(source, flow), *_check_turns(source, flow), *_check_templates(source, flow)):
-        raise InputFaults(f"flow {file}", faults)
-    return flow
+    return read_spec(file, "flow", Flow, "name, description, source, steps", _find_faults)
+
+
+def _find_faults(source: YamlSource, flow: Flow) -> tuple[Fault, ...]:
+    return (*_check_names(source, flow), *_check_turns(source, flow), *_check_templates(source, flow))
 
 
 def _check_names(source: YamlSource, flow: Flow) -> Iterator[Fault]:

@@ -9,12 +9,30 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from factory.generation.chat import Completion
+
 Item = dict[str, Any]
 """The values of one draft, by the variables that they become."""
 
 
 class ParseError(Exception):
     """An answer from which a step cannot take its values; the text says what was wrong with it."""
+
+
+class NotAskedError(ParseError):
+    """A prompt that cannot be asked, or was not answered: asking in another form would not help."""
+
+
+def take_text(answer: Completion, max_new_tokens: int, asked: str, step: str = "") -> str:
+    """The text of an answer that ended well. Raises ParseError; `asked` is who was asked, `step` goes before what nobody answered."""
+    match answer.finish_reason:
+        case "length":
+            raise ParseError(f"did not end within {max_new_tokens} tokens")
+        case "special":
+            raise ParseError(f"holds a control token of the {asked}")
+        case "failed":
+            raise NotAskedError(f"{step}no answer: {answer.text}")
+    return answer.text
 
 
 class Part(BaseModel):

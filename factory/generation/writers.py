@@ -12,10 +12,10 @@ from typing import Any
 from factory.generation.chat import Completion, Message, Request
 from factory.generation.drafts import Draft, Recipe
 from factory.generation.filters import RefusedError
-from factory.generation.fit import shrink
+from factory.generation.fit import fit_again
 from factory.generation.flow_spec import PlannedStep, Step
 from factory.generation.models import Model
-from factory.generation.parsers import Item, ParseError
+from factory.generation.parsers import Item, NotAskedError, ParseError, take_text
 from factory.generation.templates import render
 from factory.generation.units import draw_weighted
 from factory.records import digest
@@ -34,9 +34,6 @@ class Call:
         """Where the ledger holds that a server refused the request for its length: as long as the line says the same of its context."""
         return digest([self.key, "overflow", self.model.teacher.context_tokens])
 
-
-LARGEST_SHARE = 0.7
-"""Of a text, at most, that is left when a server has refused it for its length."""
 
 Writing = Generator[Call, Completion, list[Draft]]
 """What `write` gives: yields calls, is sent answers, returns drafts. A draft that is not finished is to be written on."""
@@ -135,7 +132,7 @@ def _take_step(draft: Draft, planned: PlannedStep, recipe: Recipe) -> Generator[
     try:
         answer = yield from _ask(draft, planned, recipe, "")
         return step.parse(answer, recipe.language, held)
-    except _NotAskedError:
+    except NotAskedError:
         raise
     except ParseError as error:
         if step.retry is None:
@@ -146,10 +143,6 @@ def _take_step(draft: Draft, planned: PlannedStep, recipe: Recipe) -> Generator[
         return step.parse(answer, recipe.language, held)
     except ParseError as error:
         raise ParseError(f"{error} (first {first})") from None
-
-
-class _NotAskedError(ParseError):
-    """A prompt that cannot be asked, or was not answered: asking in another form would not help."""
 
 
 def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> Generator[Call, Completion, str]:
@@ -163,13 +156,10 @@ def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> G
         answer = yield _call(draft, planned, recipe, model, messages)
         if answer.finish_reason != "overflow":
             break
-        most = (model.teacher.context_tokens or answer.prompt_tokens) - sampling.max_new_tokens
-        share = max(0.0, most / max(answer.prompt_tokens, 1))
-        # Where a server refuses, the figures are guesses: by a few per cent at a time it would be asked hundreds of times.
-        shorter = shrink(step, shown, share if model.served is None else min(share, LARGEST_SHARE))
+        shorter = fit_again(step, shown, model, answer, sampling.max_new_tokens)
         if shorter is None:
             context = model.teacher.context_tokens or "a length that its server does not tell"
-            raise _NotAskedError(
+            raise NotAskedError(
                 f"prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit the {step.asks}'s "
                 f"context of {context} (record {_name_records(draft)})"
             )
@@ -182,14 +172,7 @@ def _ask(draft: Draft, planned: PlannedStep, recipe: Recipe, stricter: str) -> G
     draft.count(step.name, model, answer)
     if step.asks == "teacher":
         draft.depth = max(draft.depth, model.spec.depth)
-    match answer.finish_reason:
-        case "length":
-            raise ParseError(f"did not end within {sampling.max_new_tokens} tokens")
-        case "special":
-            raise ParseError("holds a control token of the teacher")
-        case "failed":
-            raise _NotAskedError(f"no answer: {answer.text}")
-    return answer.text
+    return take_text(answer, sampling.max_new_tokens, str(step.asks))
 
 
 def _call(draft: Draft, planned: PlannedStep, recipe: Recipe, model: Model, messages: tuple[Message, ...]) -> Call:

@@ -9,14 +9,14 @@ from typing import Any
 
 from factory.generation.chat import Completion, Message, Request
 from factory.generation.drivers import WRITERS_OF_A_SLOT, Source, drive_concurrent, drive_windows
-from factory.generation.fit import shrink
+from factory.generation.fit import fit_again
 from factory.generation.ledger import Ledger
 from factory.generation.loop import run_in_loop
 from factory.generation.models import Model, Served, Teacher
-from factory.generation.parsers import Item, ParseError
+from factory.generation.parsers import Item, NotAskedError, ParseError, take_text
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.generation.templates import render
-from factory.generation.writers import LARGEST_SHARE, Call
+from factory.generation.writers import Call
 from factory.model_spec import Sampling
 from factory.records import digest
 from factory.reward.rubric_spec import Question, Rubric
@@ -172,7 +172,7 @@ def _take_step(case: Case, question: Question, shown: dict[str, Any]) -> Generat
     language = str(shown["language"] or "")
     try:
         return _read(question, (yield from _ask(case, question, shown, "")), language), None
-    except _NotAskedError:
+    except NotAskedError:
         raise
     except ParseError as error:
         if question.retry is None:
@@ -182,10 +182,6 @@ def _take_step(case: Case, question: Question, shown: dict[str, Any]) -> Generat
         return _read(question, (yield from _ask(case, question, shown, question.retry)), language), f"{question.name}: at first {first}"
     except ParseError as error:
         raise ParseError(f"{question.name}: {error} (first {first})") from None
-
-
-class _NotAskedError(ParseError):
-    """A prompt that cannot be asked, or was not answered: asking in another form would not help."""
 
 
 def _read(question: Question, answer: str, language: str) -> Item:
@@ -202,24 +198,15 @@ def _ask(case: Case, question: Question, shown: dict[str, Any], stricter: str) -
         answer = yield call
         if answer.finish_reason != "overflow":
             break
-        most = (teacher.context_tokens or answer.prompt_tokens) - sampling.max_new_tokens
-        share = max(0.0, most / max(answer.prompt_tokens, 1))
-        # No rubric shows examples; of where a server refuses, see factory.generation.writers.
-        shorter = shrink(question, {"examples": [], **shown}, share if case.judge.model.served is None else min(share, LARGEST_SHARE))
+        # No rubric shows examples.
+        shorter = fit_again(question, {"examples": [], **shown}, case.judge.model, answer, sampling.max_new_tokens)
         if shorter is None:
-            raise _NotAskedError(
+            raise NotAskedError(
                 f"{question.name}: prompt of {answer.prompt_tokens} tokens and up to {sampling.max_new_tokens} new ones do not fit the "
                 f"judge's context of {teacher.context_tokens or 'a length that its server does not tell'}"
             )
         shown.update({name: shorter[name] for name in shown})
-    match answer.finish_reason:
-        case "length":
-            raise ParseError(f"did not end within {sampling.max_new_tokens} tokens")
-        case "special":
-            raise ParseError("holds a control token of the judge")
-        case "failed":
-            raise _NotAskedError(f"{question.name}: no answer: {answer.text}")
-    return answer.text
+    return take_text(answer, sampling.max_new_tokens, "judge", f"{question.name}: ")
 
 
 def _call(case: Case, question: Question, shown: Mapping[str, Any], stricter: str) -> Call:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from factory.faults import FactoryError, Fault, InputFaults
+from factory.faults import FactoryError, Fault
 from factory.generation.flows import place_in_template
 from factory.generation.templates import try_template
 from factory.line_flows import RUBRICS, list_bundled
 from factory.reward.rubric_spec import Rubric
-from factory.spec_faults import list_faults, suggest
-from factory.yaml_source import YamlSource, examine_yaml
+from factory.spec_faults import read_spec, suggest
+from factory.yaml_source import YamlSource
 
 
 def load_rubric(name_or_path: str) -> Rubric:
@@ -41,18 +39,11 @@ def _load_bundled(name: str) -> Rubric:
 
 
 def _read_rubric(file: Path) -> Rubric:
-    source, faults = examine_yaml(file)
-    if source is None:
-        raise InputFaults(f"rubric {file}", faults)
-    if not isinstance(source.data, dict):
-        raise InputFaults(f"rubric {file}", [Fault(source.name, 1, 1, "", "expected keys and values: name, description, source, steps")])
-    try:
-        rubric = Rubric.model_validate(source.data)
-    except ValidationError as error:
-        raise InputFaults(f"rubric {file}", [*faults, *list_faults(source, Rubric, error)]) from None
-    if faults := (*faults, *_check_score(source, rubric), *_check_names(source, rubric), *_check_templates(source, rubric)):
-        raise InputFaults(f"rubric {file}", faults)
-    return rubric
+    return read_spec(file, "rubric", Rubric, "name, description, source, steps", _find_faults)
+
+
+def _find_faults(source: YamlSource, rubric: Rubric) -> tuple[Fault, ...]:
+    return (*_check_score(source, rubric), *_check_names(source, rubric), *_check_templates(source, rubric))
 
 
 def _check_score(source: YamlSource, rubric: Rubric) -> Iterator[Fault]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ from factory.faults import FactoryError
 from factory.pico.models import resolve_model
 from factory.reward.encoding import Features, agree_on_padding, check_reads_dialogues, pad_features
 from factory.reward_spec import ATTRIBUTES
-from factory.tuning.libraries import explain_writes
 from factory.tuning.order import plan_order
+from factory.tuning.trainer import choose_arguments, run_trainer
 from factory.tuning.work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 WHAT = "the reward model"
 INSTALL_TRL = "pip install 'data-factory[rewards]'"
-GRADIENT_NORM = 1.0
-MOST_LOSSES = 2000
-"""Points of a loss curve; a longer training takes the mean over several steps for a point."""
-KEPT_CHECKPOINTS = 2
-"""The newest may be cut off while it is written, so the one before is needed."""
 HEADS = ("score.", "classifier.", "pooler.")
 """Beginnings of weights that a base lacks, and a reward model learns; also those of a pooler, which many encoders come without."""
 
@@ -105,10 +100,8 @@ def train_on_pairs(
         **{name: [rows.features[row][side]["input_ids"] for row in order] for side, name in enumerate(("chosen_ids", "rejected_ids"))},
     }
     arguments = RewardConfig(**_choose_arguments(len(order), work, settings), max_length=None, activation_checkpointing=False)
-    trainer = _make_trainer(RewardTrainer, work, report)(
-        model=model, args=arguments, train_dataset=Dataset.from_dict(columns), data_collator=collate, processing_class=tokenizer
-    )
-    return _run(trainer, checkpoint)
+    parts = {"args": arguments, "train_dataset": Dataset.from_dict(columns), "processing_class": tokenizer}
+    return run_trainer(RewardTrainer, WHAT, work, checkpoint, report, model=model, data_collator=collate, **parts)
 
 
 def train_on_ratings(
@@ -134,8 +127,8 @@ def train_on_ratings(
 
     order = _plan(rows, settings)
     arguments = TrainingArguments(**_choose_arguments(len(order), work, settings))
-    trainer = _make_trainer(RatingTrainer, work, report)(model=model, args=arguments, train_dataset=order, data_collator=collate)
-    return _run(trainer, checkpoint)
+    parts = {"args": arguments, "train_dataset": order, "data_collator": collate}
+    return run_trainer(RatingTrainer, WHAT, work, checkpoint, report, model=model, **parts)
 
 
 def _plan(rows: Rows, settings: RewardTraining) -> list[int]:
@@ -144,71 +137,12 @@ def _plan(rows: Rows, settings: RewardTraining) -> list[int]:
 
 
 def _choose_arguments(rows: int, work: WorkFolder, settings: RewardTraining) -> dict[str, Any]:
-    import torch
-
-    steps = math.ceil(rows / settings.batch_size)
-    every = math.ceil(steps / MOST_LOSSES)
-    on_gpu = torch.cuda.is_available()
-    return {
-        "output_dir": str(work.checkpoints),
-        # The whole training is one epoch over the planned order, so that resuming is skipping ahead in one list.
-        "num_train_epochs": 1,
-        "train_sampling_strategy": "sequential",
-        "per_device_train_batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "linear",
-        "warmup_steps": math.ceil(settings.warmup_ratio * steps),
-        "weight_decay": 0.0,
-        "max_grad_norm": GRADIENT_NORM,
-        "bf16": on_gpu and torch.cuda.is_bf16_supported(),
-        "logging_steps": every,
-        "logging_nan_inf_filter": False,
-        "save_steps": math.ceil(settings.save_steps / every) * every,
-        "save_total_limit": KEPT_CHECKPOINTS,
-        "seed": settings.seed,
-        "full_determinism": True,
-        "dataloader_num_workers": 0,
-        "dataloader_pin_memory": on_gpu,
-        "remove_unused_columns": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-    }
-
-
-def _make_trainer(kind: Any, work: WorkFolder, report: Report | None) -> Callable[..., Any]:
-    """A trainer of `kind` that marks its checkpoints as whole, tells its progress, and stops at a loss that is no number."""
-    from transformers import PrinterCallback, TrainerCallback
-
-    class MarkingTrainer(kind):  # type: ignore[misc]
-        def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            with explain_writes(WHAT, work.path):
-                super()._save_checkpoint(model, trial)
-                work.mark_whole(self.state.global_step)
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            if "loss" not in logs:
-                return
-            # Before the checkpoint of the same step is saved: weights that are no numbers are never kept.
-            if not (math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"])):
-                raise FactoryError(
-                    f"{WHAT}: the loss or its gradient is no number at step {state.global_step} of {state.max_steps}. "
-                    f"Lower the learning rate (now {args.learning_rate:g}) or lengthen the warm-up."
-                )
-            if report is not None:
-                report(state.global_step, state.max_steps, logs["loss"])
-
-    def make(**parts: Any) -> Any:
-        trainer = MarkingTrainer(**parts, callbacks=[Watch()])
-        trainer.remove_callback(PrinterCallback)
-        return trainer
-
-    return make
-
-
-def _run(trainer: Any, checkpoint: Path | None) -> Any:
-    caches = getattr(trainer.model.config, "use_cache", None)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if caches is not None:
-        trainer.model.config.use_cache = caches  # the Trainer switches it off, and a served model wants it
-    return trainer.state
+    return choose_arguments(
+        rows,
+        work,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup_ratio=settings.warmup_ratio,
+        save_steps=settings.save_steps,
+        seed=settings.seed,
+    )

@@ -6,7 +6,6 @@ step, which for a small student costs about half as much again, and rows are mas
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,10 @@ from factory.training.data import TokenRow, TokenRows, encode_records
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
 from factory.tuning.order import plan_order
-
-OnStep = Callable[[int, int, float], None]
-"""Called with the step, the number of steps and the mean loss since the last call."""
+from factory.tuning.trainer import OnStep, choose_arguments, run_trainer
 
 IGNORED = -100
 """The label of a token that is not trained on, in PyTorch's cross-entropy and so in transformers."""
-SCHEDULE = "linear"
-"""Warm-up, then a straight line to 0: at a fixed budget it beats a constant rate (Bergsma et al. 2025, "Straight to Zero")."""
-GRADIENT_NORM = 1.0
-MOST_LOSSES = 2000
-"""Points of a loss curve; a longer phase takes the mean over several steps for a point."""
-KEPT_CHECKPOINTS = 2
-"""The newest may be cut off while it is written, so the one before is needed."""
 
 
 def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int) -> str:
@@ -58,6 +48,8 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
     work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed))
     if finished := work.read_finished():
         return finished
+    from transformers import Trainer
+
     what = f"phase {phase.name!r}"
     with keep_quiet(), reproduce():
         model, tokenizer = _open_base(base)
@@ -66,18 +58,16 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
         _check_rows(phase, encoded, records.height)
         with explain_writes(what, folder):
             checkpoint = work.open()
-        caches = model.config.use_cache
-        trainer = _make_trainer(phase, model, tokenizer, encoded.rows, work, seed, on_step)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        model.config.use_cache = caches  # the Trainer switches it off, and a served model wants it
+        parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
+        state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
 
         def save(target: Path) -> None:
             model.save_pretrained(target)
             tokenizer.save_pretrained(target)
 
-        losses = [(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+        losses = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
         summary = {
-            "steps": trainer.state.global_step,
+            "steps": state.global_step,
             "records": len(encoded.rows),
             "tokens": sum(len(row.ids) for row in encoded.rows),
             "left_out": encoded.left_out,
@@ -134,55 +124,25 @@ def _open_base(base: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _make_trainer(
-    phase: PhaseSpec, model: Any, tokenizer: Any, rows: Sequence[TokenRow], work: PhaseFolder, seed: int, on_step: OnStep | None
-) -> Any:
-    import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
-
-    class PhaseTrainer(Trainer):  # type: ignore[misc]
-        def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            with explain_writes(f"phase {phase.name!r}", work.path):
-                super()._save_checkpoint(model, trial)
-                work.mark_whole(self.state.global_step)
+def _choose_parts(phase: PhaseSpec, tokenizer: Any, rows: Sequence[TokenRow], work: PhaseFolder, seed: int) -> dict[str, Any]:
+    """What the Trainer is made of beside the model."""
+    from transformers import TrainingArguments
 
     order = plan_order([len(row.ids) for row in rows], phase.epochs, phase.batch_size, seed)
-    steps = math.ceil(len(order) / phase.batch_size)
-    every = math.ceil(steps / MOST_LOSSES)
-    on_gpu = torch.cuda.is_available()
-    arguments = TrainingArguments(
-        output_dir=str(work.checkpoints),
-        # The whole phase is one epoch over the planned order, so that resuming is skipping ahead in one list.
-        num_train_epochs=1,
-        train_sampling_strategy="sequential",
-        per_device_train_batch_size=phase.batch_size,
+    arguments = choose_arguments(
+        len(order),
+        work,
+        batch_size=phase.batch_size,
         learning_rate=phase.learning_rate,
-        lr_scheduler_type=SCHEDULE,
-        warmup_steps=math.ceil(phase.warmup_ratio * steps),
-        weight_decay=0.0,
-        max_grad_norm=GRADIENT_NORM,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        logging_steps=every,
-        logging_nan_inf_filter=False,
-        save_steps=math.ceil(phase.save_steps / every) * every,
-        save_total_limit=KEPT_CHECKPOINTS,
+        warmup_ratio=phase.warmup_ratio,
+        save_steps=phase.save_steps,
         seed=seed,
-        full_determinism=True,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=on_gpu,
-        remove_unused_columns=False,
-        report_to="none",
-        disable_tqdm=True,
     )
-    trainer = PhaseTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=[rows[index] for index in order],
-        data_collator=_make_collator(tokenizer),
-        callbacks=[_make_watch(phase, on_step)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+    return {
+        "args": TrainingArguments(**arguments),
+        "train_dataset": [rows[index] for index in order],
+        "data_collator": _make_collator(tokenizer),
+    }
 
 
 def _make_collator(tokenizer: Any) -> Callable[[Sequence[TokenRow]], dict[str, Any]]:
@@ -203,23 +163,3 @@ def _make_collator(tokenizer: Any) -> Callable[[Sequence[TokenRow]], dict[str, A
         }
 
     return collate
-
-
-def _make_watch(phase: PhaseSpec, on_step: OnStep | None) -> Any:
-    """The callback that tells progress and stops at a loss that is no number."""
-    from transformers import TrainerCallback
-
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            if "loss" not in logs:
-                return
-            # Before the checkpoint of the same step is saved: weights that are no numbers are never kept.
-            if not (math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"])):
-                raise FactoryError(
-                    f"phase {phase.name!r}: the loss or its gradient is no number at step {state.global_step} of {state.max_steps}. "
-                    f"Lower the learning rate (now {phase.learning_rate:g}) or lengthen the warm-up."
-                )
-            if on_step is not None:
-                on_step(state.global_step, state.max_steps, logs["loss"])
-
-    return Watch()

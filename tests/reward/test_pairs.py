@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_rows import judged, scored, seeds
@@ -87,7 +86,9 @@ def test_pairs_keep_their_promises(rows: list[tuple[str, float]], most: int) -> 
 
 
 def test_pairs_are_read_by_trl() -> None:
-    datasets, trl = pytest.importorskip("datasets"), pytest.importorskip("trl.data_utils")
+    from datasets import Dataset
+    from trl.data_utils import is_conversational
+
     pairs = pair(judged(1.0, response="Good.", **ONE), judged(-1.0, response="Bad.", **ONE))
-    row = datasets.Dataset.from_list(pairs.select("prompt", "chosen", "rejected").to_dicts())[0]
-    assert trl.is_conversational(row)
+    row = Dataset.from_list(pairs.select("prompt", "chosen", "rejected").to_dicts())[0]
+    assert is_conversational(row)

@@ -170,6 +170,7 @@ def test_a_language_model_with_a_chat_template_is_a_base_too(save_model: Callabl
     trained = train_reward_model(PAIRS, folder, tmp_path, SETTINGS)
     assert trained.accuracy is not None and trained.accuracy.share == 1
     assert LocalRewardModel(str(trained.folder), 8).rate([PAIRS[0].chosen])[0] is not None
+    assert json.loads((trained.folder / "config.json").read_text())["use_cache"] is True, "as its base has it, and not as the Trainer wants"
 
 
 def test_too_little_is_told(base: str, tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ POSITIONS = 64
 @pytest.fixture(scope="module")
 def folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformer with random weights and mean pooling, as the library saves it."""
-    pytest.importorskip("sentence_transformers", reason="the extra `semantic` is not installed")
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer

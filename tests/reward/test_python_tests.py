@@ -90,6 +90,9 @@ def test_a_program_that_fails_is_wrong_and_is_told_why(response: str, told: str)
         "\x00",
         "\ud800",
         "```python\n" * 9999,
+        "```\n" * 9999,
+        "[" * 99_999,
+        "> " * 9999,
         "assert " * 9999,
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from typing import Annotated, Any, Final
 
@@ -15,7 +14,6 @@ from factory.reward.verifiers.python_examples import Test, UnreadableTestError, 
 from factory.seeds_spec import Text
 from factory.spec import Spec
 
-_BLOCK: Final = re.compile(r"^```[ \t]*(?P<kind>[\w+-]*)[^\n]*\n(?P<code>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _PYTHON: Final = ("", "python", "py", "python3")
 _REFUSED: Final = ("PermissionError", "BlockingIOError")
 _NO_THREAD: Final = "can't start new thread"
@@ -78,7 +76,7 @@ def verify(task: Task, response: str) -> Check:
 
 
 def _find_program(response: str) -> str | Check:
-    blocks = [block["code"] for block in _BLOCK.finditer(response) if block["kind"].lower() in _PYTHON]
+    blocks = _list_blocks(response)
     if len(blocks) > 1:
         blocks = [block for block in blocks if _list_names(block)]
         if len(blocks) != 1:
@@ -91,6 +89,14 @@ def _find_program(response: str) -> str | Check:
     except (RecursionError, MemoryError):
         return cannot_tell("the program is nested too deep to be read")
     return program
+
+
+def _list_blocks(response: str) -> list[str]:
+    """The fenced code blocks of Markdown (CommonMark 0.31, section 4.5) that are Python or do not say what they are."""
+    from markdown_it import MarkdownIt
+
+    fences = [token for token in MarkdownIt("commonmark").disable("inline").parse(response) if token.type == "fence"]
+    return [fence.content for fence in fences if "".join(fence.info.split()[:1]).lower() in _PYTHON]
 
 
 def _list_names(program: str) -> set[str]:

@@ -147,7 +147,7 @@ def status(line: LineName = DEFAULT_LINE) -> None:
     opened = open_line(line)
     prepare_stores(find_home())
     for part in draw_status(find_home(), opened, read_seeds(opened, fetch=False)):
-        OUT.print(part, highlight=False)
+        OUT.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
 
 @app.command()

@@ -215,8 +215,8 @@ def _percent(row: dict[str, float]) -> str:
 
 
 def _tell_faults(survey: Survey) -> Iterator[str]:
-    if survey.faults:
-        yield f"\n[red]{len(survey.faults)} faults in the seeds; their leaves were left out:[/red]"
+    if count := len(survey.faults):
+        yield f"\n[red]{count} fault{'' if count == 1 else 's'} in the seeds; their leaves were left out:[/red]"
         yield from (f"  {escape(str(fault))}" for fault in survey.faults)
     if survey.refusals:
         yield f"\n[yellow]{len(survey.refusals)} refused by licence:[/yellow]"

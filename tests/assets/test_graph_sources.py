@@ -76,7 +76,7 @@ def test_status_names_faults_and_refusals(bare: Plant, cli: Callable[..., Said])
     said = cli("status", "tiny")
     assert said.code == 0
     text = " ".join((said.out + said.err).split())
-    assert "1 faults in the seeds" in text and "sums.csv:14:1: answer: is empty" in text
+    assert "1 fault in the seeds" in text and "sums.csv:14:1: answer: is empty" in text
     assert "seeds.topics[0] of leaf knowledge/sea: its licence CC-BY-NC-4.0 is not among seeds.licences.allow (MIT, CC0-1.0)" in text
 
 

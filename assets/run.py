@@ -4,6 +4,7 @@ import difflib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def preview_line(line: Line) -> None:
     list_flows(line.generation)
     check_rubrics(line.reward)
     read_sets(line.reward.contamination)
-    decide_gates(empty(METRIC), line.validation)
+    decide_gates(empty(METRIC), line.validation, datetime.now(UTC).date())
     judges = (line.generation.judge, *line.reward.judges, line.reward.pairs.judge)
     for section in (*list_teachers(line.generation), *(judge for judge in judges if judge)):
         open_teacher(section)

@@ -173,12 +173,10 @@ def _tell_gates(shelf: Shelf) -> Iterator[tuple[str, str]]:
     if gates is None:
         return
     decided = gates.filter(pl.col("threshold").is_not_null())
-    failed, waived = failed_gates(gates).height, int(decided["waived_by"].count())
-    passed = decided.height - failed - waived
-    yield (
-        "gates",
-        f"{passed} of {decided.height} passed" + (f", {waived} waived" if waived else "") + (f", {failed} failed" if failed else ""),
-    )
+    failed, waived, passed = failed_gates(gates).height, int(decided["waived_by"].count()), int(decided["passed"].sum())
+    warned = decided.height - failed - waived - passed
+    others = {"waived": waived, "only warned of": warned, "failed": failed}
+    yield "gates", ", ".join([f"{passed} of {decided.height} passed", *(f"{count} {what}" for what, count in others.items() if count)])
 
 
 def _tell_release(shelf: Shelf) -> Iterator[tuple[str, str]]:
@@ -261,7 +259,8 @@ def draw_gates(gates: pl.DataFrame) -> Table:
     table = Table("gate", "value", "interval", "must be", "outcome")
     for row in gates.filter(pl.col("threshold").is_not_null()).iter_rows(named=True):
         bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
-        outcome = "[green]passed[/green]" if row["passed"] else "[red]failed[/red]"
+        failed = "[red]failed[/red]" if row["severity"] == "block" else "[yellow]failed, warns[/yellow]"
+        outcome = "[green]passed[/green]" if row["passed"] else failed
         outcome = f"[yellow]waived by {escape(row['waived_by'])}[/yellow]" if row["waived_by"] else outcome
         interval = "" if row["low"] is None else f"{row['low']:.3g} to {row['high']:.3g}"
         table.add_row(f"{row['report']}.{row['metric']}", "-" if row["value"] is None else f"{row['value']:.4g}", interval, bound, outcome)

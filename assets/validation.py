@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
@@ -10,14 +11,13 @@ from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_table
 from factory.line import Line
 from factory.records import METRIC
-from factory.validation.collapse import measure_collapse
-from factory.validation.fairness import measure_fairness
-from factory.validation.fidelity import measure_fidelity
-from factory.validation.gates import DEFAULT_GATES, decide_gates, failed_gates
-from factory.validation.privacy import measure_privacy
+from factory.validation.evidence import Evidence
+from factory.validation.gates import choose_gates, decide_gates, failed_gates, list_expired
+from factory.validation.metric import Report as ReportName
+from factory.validation.reports import measure_report
 from resources.keeper import Keeper, Made, take_fingerprint
 
-SHOWN = ["report", "metric", "subject", "value", "low", "high", "threshold", "passed", "waived_by", "size"]
+SHOWN = ["report", "metric", "subject", "value", "low", "high", "threshold", "passed", "severity", "waived_by", "waived_until", "size"]
 
 
 @dataclass(frozen=True)
@@ -26,29 +26,31 @@ class Report:
 
     description: str
     reads: tuple[str, ...]
-    measure: Callable[[dict[str, pl.DataFrame]], pl.DataFrame]
+    gather: Callable[[dict[str, pl.DataFrame]], Evidence]
 
 
-REPORTS = {
+REPORTS: dict[ReportName, Report] = {
     "fidelity": Report(
         "How far lengths, vocabulary and attributes of the accepted records are from those of the real seeds.",
         ("accepted", "seed_examples"),
-        lambda frames: measure_fidelity(frames["accepted"], frames["seed_examples"]),
+        lambda frames: Evidence(frames["accepted"], frames["seed_examples"]),
     ),
     "privacy": Report(
         "Personal data in the accepted records, and text that they share word for word with seeds and documents.",
         ("accepted", "seed_examples", "seed_documents"),
-        lambda frames: measure_privacy(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
+        lambda frames: Evidence(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
     ),
     "fairness": Report(
         "Shares and acceptance by leaf, language and declared group.",
         ("accepted", "rejected", "seed_examples"),
-        lambda frames: measure_fairness(frames["accepted"], join_verdicts(frames["accepted"], frames["rejected"]), frames["seed_examples"]),
+        lambda frames: Evidence(
+            frames["accepted"], frames["seed_examples"], verdicts=join_verdicts(frames["accepted"], frames["rejected"])
+        ),
     ),
     "collapse": Report(
         "Generation depth and share of real data; diversity against the seeds.",
         ("accepted", "seed_examples"),
-        lambda frames: measure_collapse(frames["accepted"], frames["seed_examples"]),
+        lambda frames: Evidence(frames["accepted"], frames["seed_examples"]),
     ),
 }
 
@@ -65,10 +67,10 @@ def build_validation(line: Line) -> list[dg.AssetsDefinition]:
 
 def gate_names(line: Line) -> dict[str, str]:
     """The gates of a line by the name of their asset check: '<report>_<metric>' for '<report>.<metric>'."""
-    return {gate.replace(".", "_"): gate for gate in sorted(DEFAULT_GATES | line.validation.gates)}
+    return {gate.replace(".", "_"): gate for gate in sorted(choose_gates(line.validation))}
 
 
-def _build_report(line: Line, name: str, report: Report) -> dg.AssetsDefinition:
+def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefinition:
     key = asset_key(line, name)
 
     @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads))
@@ -76,7 +78,7 @@ def _build_report(line: Line, name: str, report: Report) -> dg.AssetsDefinition:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
         fingerprint = take_fingerprint(["validation"], name, [frames[read] for read in report.reads])
         keeper.progress.start(name, 1)
-        kept = keeper.keep(key, None, fingerprint, lambda: Made(report.measure(frames)), refresh=config.refresh)
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(measure_report(name, report.gather(frames))), refresh=config.refresh)
         of_line = kept.frame.filter(subject="line")
         charted = show_floats(dict(zip(of_line["metric"], of_line["value"], strict=True)))
         table = show_table(kept.frame, ["metric", "subject", "value", "low", "high", "size", "method"], rows=kept.frame.height)
@@ -98,15 +100,16 @@ def _build_gates(line: Line) -> dg.AssetsDefinition:
         "That this asset is materialised does not say that its gates passed: read its checks.",
         ins=read_assets(line, *REPORTS),
         check_specs=[
-            dg.AssetCheckSpec(check, asset=key, blocking=True, description=f"Gate {gate}: no release and no training past a failure.")
-            for check, gate in gates.items()
+            dg.AssetCheckSpec(check, asset=key, blocking=True, description=_explain_check(line, gate)) for check, gate in gates.items()
         ],
     )
     def decide(config: Remake, keeper: Keeper, **reports: pl.DataFrame) -> Outcome:
-        fingerprint = take_fingerprint(["validation"], line.validation.model_dump(), [reports[name] for name in REPORTS])
+        today = datetime.now(UTC).date()
+        settings = line.validation.model_dump(mode="json") | {"expired": list_expired(line.validation, today)}
+        fingerprint = take_fingerprint(["validation"], settings, [reports[name] for name in REPORTS])
         keeper.progress.start("gates", 1)
         metrics = pl.concat([reports[name] for name in REPORTS])
-        kept = keeper.keep(key, None, fingerprint, lambda: Made(decide_gates(metrics, line.validation)), refresh=config.refresh)
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(decide_gates(metrics, line.validation, today)), refresh=config.refresh)
         decided = kept.frame.filter(pl.col("threshold").is_not_null())
         failed = failed_gates(kept.frame)
         return Outcome(
@@ -119,8 +122,15 @@ def _build_gates(line: Line) -> dg.AssetsDefinition:
     return decide
 
 
+def _explain_check(line: Line, gate: str) -> str:
+    blocks = choose_gates(line.validation)[gate].severity == "block"
+    return f"Gate {gate}: " + (
+        "no release and no training past a failure." if blocks else "a failure stands on the card, and blocks nothing."
+    )
+
+
 def _check_gate(key: dg.AssetKey, check: str, table: pl.DataFrame, gate: str) -> dg.AssetCheckResult:
-    """A gate that failed blocks; one that was waived warns, and shows by whom."""
+    """A gate that failed blocks; one that only warns, or that was waived, warns, and shows by whom."""
     report, metric = gate.split(".", 1)
     row = table.filter(pl.col("threshold").is_not_null(), report=report, metric=metric).row(0, named=True)
     waived = row["waived_by"] is not None
@@ -128,12 +138,13 @@ def _check_gate(key: dg.AssetKey, check: str, table: pl.DataFrame, gate: str) ->
     interval = "" if row["low"] is None else f" ({row['confidence']:.0%} interval {row['low']:.3g} to {row['high']:.3g})"
     value = "not measured" if row["value"] is None else f"{row['value']:.4g}{interval}"
     shown = ", and privacy must be shown by the whole interval" if report == "privacy" and not row["passed"] else ""
-    told = f"{gate} = {value}, must be {bound}{shown}" + (f"; waived by {row['waived_by']}: {row['waiver_reason']}" if waived else "")
+    told = f"{gate} = {value}, must be {bound}{shown}"
+    told += f"; waived by {row['waived_by']} until {row['waived_until']}: {row['waiver_reason']}" if waived else ""
     return dg.AssetCheckResult(
         passed=bool(row["passed"]),
         check_name=check,
         asset_key=key,
-        severity=dg.AssetCheckSeverity.WARN if waived else dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.WARN if waived or row["severity"] == "warn" else dg.AssetCheckSeverity.ERROR,
         description=told,
         metadata=show_floats({"score": row["value"], "threshold": row["threshold"], "low": row["low"], "high": row["high"]})
         | {"method": str(row["method"]), "size": int(row["size"])},

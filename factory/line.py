@@ -17,6 +17,7 @@ from factory.reward_spec import RewardSpec
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
 from factory.spec import Name, Share, Spec
 from factory.spec_faults import list_faults
+from factory.validation_spec import ValidationSpec
 from factory.yaml_source import examine_yaml
 
 Persona = Literal["precise", "creative"]
@@ -82,34 +83,6 @@ class GenerationSpec(Spec):
         if self.budget and self.budget.money is not None and not priced:
             raise ValueError("a budget in money needs a price: give teacher.price, or budget.tokens")
         return self
-
-
-class Gate(Spec):
-    """A threshold on one metric: exactly one of `max` and `min`."""
-
-    max: float | None = None
-    min: float | None = None
-
-    @model_validator(mode="after")
-    def _one_side(self) -> Self:
-        if (self.max is None) == (self.min is None):
-            raise ValueError("give exactly one of max and min")
-        return self
-
-
-class Waiver(Spec):
-    """A named person lets a failed gate through; the card shows it."""
-
-    gate: str = Field(description="<report>.<metric>, as in the gate table.")
-    by: str = Field(min_length=1)
-    reason: str = Field(min_length=1)
-
-
-class ValidationSpec(Spec):
-    """Gates over the reports. `gates` overrides the defaults of factory.validation.gates by '<report>.<metric>'."""
-
-    gates: dict[str, Gate] = Field(default={})
-    waivers: tuple[Waiver, ...] = ()
 
 
 class PhaseSpec(Spec):

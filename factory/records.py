@@ -142,6 +142,8 @@ METRIC: dict[str, Any] = {
     "passed": pl.Boolean,  # null for "info"
     "waived_by": pl.String,  # person who let a failed gate through; null elsewhere
     "waiver_reason": pl.String,
+    "waived_until": pl.Date,  # last day of the waiver
+    "severity": pl.String,  # "block" or "warn": what a failure of this gate does; null for "info"
     "method": pl.String,  # the test or formula by name, with its source
 }
 """One measured value, and, with a threshold, one gate."""

@@ -15,6 +15,7 @@ from factory.line_flows import FLOW_KEYS
 from factory.pico.models import name_model
 from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame, take_examples
 from factory.reward.calibration import Calibration
+from factory.validation.gates import failed_gates
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _check_gates(line: Line, gates: pl.DataFrame) -> None:
             f"line {line.name}: the gate table holds no gate, so nothing says that these records may be released; "
             "run the validation stage and give what decide_gates returns."
         )
-    failed = decided.filter(~pl.col("passed").fill_null(False) & pl.col("waived_by").is_null())
+    failed = failed_gates(gates)
     if failed.is_empty():
         return
     lines = [f"  {_explain_gate(row)}" for row in failed.sort("report", "metric", "subject").iter_rows(named=True)]
@@ -131,7 +132,7 @@ def _check_gates(line: Line, gates: pl.DataFrame) -> None:
         "\n".join(
             [
                 f"line {line.name}: not released, {count} of {decided.height} failed. Mend the data, or let a named person waive the "
-                "gate with a reason under validation.waivers:",
+                "gate, with a reason and a last day, under validation.waivers:",
                 *lines,
             ]
         )

@@ -85,7 +85,6 @@ class Facts:
     holdout: int
     gates: tuple[Row, ...]
     measures: tuple[Row, ...]
-    waived: int
     confidence: str
     making: tuple[tuple[str, str], ...]
     judged: tuple[Agreement, ...]
@@ -99,6 +98,18 @@ class Facts:
     example_id: str
 
     @property
+    def passed(self) -> int:
+        """Gates that hold."""
+        return sum(row["outcome"] == "pass" for row in self.gates)
+
+    @property
+    def exceptions(self) -> str:
+        """How many gates failed and let the release through, and how: '1 waived, 2 warned of'; empty where all hold."""
+        counts = {"waived": "waived", "warn": "warned of"}
+        found = {told: sum(row["outcome"] == outcome for row in self.gates) for outcome, told in counts.items()}
+        return ", ".join(f"{count} {told}" for told, count in found.items() if count)
+
+    @property
     def released_leaves(self) -> int:
         """Leaves with at least one record in the release."""
         return sum(row["released"] > 0 for row in self.leaves)
@@ -108,7 +119,7 @@ def gather_facts(contents: Contents) -> Facts:
     """The facts of `contents`. Examples are chosen by record id, which is a hash: as good as random, and always the same."""
     accepted, seeds = contents.accepted, contents.seeds
     rows = [row | {"outcome": _outcome(row)} for row in contents.gates.iter_rows(named=True)]
-    gates = sorted((row for row in rows if row["threshold"] is not None), key=lambda row: ("waived", "pass").index(row["outcome"]))
+    gates = sorted((row for row in rows if row["threshold"] is not None), key=lambda row: ("waived", "warn", "pass").index(row["outcome"]))
     leaves = _count_leaves(contents)
     held_out = seeds.filter(pl.col("split") == "holdout").height
     return Facts(
@@ -125,7 +136,6 @@ def gather_facts(contents: Contents) -> Facts:
         holdout=held_out,
         gates=tuple(gates),
         measures=tuple(row for row in rows if row["threshold"] is None),
-        waived=sum(row["outcome"] == "waived" for row in gates),
         confidence=", ".join(f"{level:.0%}" for level in contents.gates["confidence"].drop_nulls().unique().sort()),
         making=_explain_making(contents),
         judged=tuple(agreement for judged in contents.judged for agreement in _list_agreements(judged)),
@@ -141,7 +151,9 @@ def gather_facts(contents: Contents) -> Facts:
 
 
 def _outcome(row: Row) -> str:
-    return "info" if row["threshold"] is None else "pass" if row["passed"] else "waived"
+    if row["threshold"] is None:
+        return "info"
+    return "pass" if row["passed"] else "waived" if row["waived_by"] else "warn"
 
 
 def _count_leaves(contents: Contents) -> tuple[Row, ...]:
@@ -281,9 +293,11 @@ def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: list[Row]) 
     if unknown := accepted["licence"].null_count():
         yield f"The licence of {unknown:,} records is not known."
     for row in gates:
+        gate = f"{row['report']}.{row['metric']} of {'the line' if row['subject'] == 'line' else row['subject']}"
         if row["outcome"] == "waived":
-            gate = f"{row['report']}.{row['metric']} of {'the line' if row['subject'] == 'line' else row['subject']}"
-            yield f"The gate {gate} failed and was waived by {row['waived_by']}: {row['waiver_reason']}"
+            yield f"The gate {gate} failed and was waived by {row['waived_by']} until {row['waived_until']}: {row['waiver_reason']}"
+        elif row["outcome"] == "warn":
+            yield f"The gate {gate} failed; the line lets it warn, and not block."
 
 
 def _join(values: pl.Series) -> str:

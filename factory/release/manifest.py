@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class GateVerdict(Spec):
     passed: bool
     waived_by: str | None
     waiver_reason: str | None
+    waived_until: date | None
+    severity: str
 
 
 class Manifest(Spec):
@@ -160,8 +163,13 @@ _ADVICE = "Releases are immutable: move the folder away, and run the line again 
 
 
 def _judge_gate(row: dict[str, Any]) -> dict[str, Any]:
-    kept = ("subject", "value", "low", "high", "direction", "threshold", "waived_by", "waiver_reason")
-    return {"gate": f"{row['report']}.{row['metric']}", "passed": bool(row["passed"])} | {name: row[name] for name in kept}
+    kept = ("subject", "value", "low", "high", "direction", "threshold", "waived_by", "waiver_reason", "severity")
+    until = row["waived_until"] and row["waived_until"].isoformat()
+    return (
+        {"gate": f"{row['report']}.{row['metric']}", "passed": bool(row["passed"])}
+        | {name: row[name] for name in kept}
+        | {"waived_until": until}
+    )
 
 
 def _sum_file(file: Path) -> FileSum:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 from filelock import FileLock
 
 from factory.faults import FactoryError
@@ -122,7 +123,7 @@ def _write_parquet(frame: pl.DataFrame) -> bytes:
 
 def _write_rows(frame: pl.DataFrame) -> bytes:
     """A JSON array with one row on each line."""
-    rows = ",\n".join(_write_json(row) for row in frame.iter_rows(named=True))
+    rows = ",\n".join(_write_json(row) for row in frame.with_columns(cs.date().dt.to_string()).iter_rows(named=True))
     return f"[\n{rows}\n]\n".encode()
 
 

@@ -4,76 +4,40 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.line import Gate, ValidationSpec, Waiver
 from factory.records import METRIC
-from factory.validation import collapse, fairness, fidelity, privacy
-from factory.validation.metric import LINE, METRICS, Metric, finite
-
-REPORTS = (fidelity, privacy, fairness, collapse)
-"""The modules whose import registers the metrics."""
-
-DEFAULT_GATES: dict[str, Gate] = {
-    # Nothing accepted is no release.
-    "fidelity.records": Gate(min=1),
-    # One leaf in ten may come back empty (a new leaf that the teacher cannot write yet); more is another line than the taxonomy says.
-    "fidelity.leaf_coverage": Gate(min=0.9),
-    # 0.38 is the Kolmogorov-Smirnov distance of two normals one standard deviation apart, 2Φ(½) − 1.
-    "fidelity.instruction_words": Gate(max=0.4),
-    "fidelity.response_words": Gate(max=0.4),
-    # Half of the way from two samples of one text to no word in common.
-    "fidelity.vocabulary": Gate(max=0.5),
-    # A quarter of the records would have to be of another kind; acceptance of 0.4 in one kind and 1.0 in another moves 0.2.
-    "fidelity.kind_shift": Gate(max=0.25),
-    # At most one record in a hundred, shown: with nothing found that takes 381 records.
-    "privacy.personal_data": Gate(max=0.01),
-    "privacy.seed_copies": Gate(max=0.01),
-    "privacy.holdout_copies": Gate(max=0.01),
-    "privacy.long_runs": Gate(max=0.01),
-    # Short answers to one question are alike in good faith; the rate by chance stands beside it as repeated_by_chance.
-    "privacy.repeated_responses": Gate(max=0.05),
-    # Acceptance spread evenly between 0.3 and 1.0 over the leaves moves 0.13; half of the leaves lost moves 0.5.
-    "fairness.leaf_shift": Gate(max=0.3),
-    # The smallest language of the bundled line has a fifth of the leaves: losing three quarters of it moves 0.15.
-    "fairness.language_shift": Gate(max=0.15),
-    "fairness.group_shift": Gate(max=0.3),
-    # The four-fifths rule (Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4 D).
-    "fairness.language_selection": Gate(min=0.8),
-    # Declared groups may be subjects of unlike difficulty; a line whose groups are people sets 0.8.
-    "fairness.group_selection": Gate(min=0.5),
-    # A teacher trained on a release may write once more; the loss of tails grows by generation (Shumailov et al. 2024, Nature 631:755).
-    "collapse.depth": Gate(max=2),
-    # Clean halves of real data lie at 1.0 within 0.05; three instructions repeated with small changes at 0.5.
-    "collapse.distinct_pairs": Gate(min=0.7),
-    "collapse.incompressibility": Gate(min=0.7),
-    # Five texts repeated in each leaf.
-    "collapse.likeness": Gate(max=0.2),
-    # Three quarters of a tail lost.
-    "collapse.length_tails": Gate(min=0.25),
-}
-"""Thresholds that hold where the line's YAML does not say otherwise."""
+from factory.validation.metric import LINE, Metric, Subject, finite
+from factory.validation.reports import METRICS
+from factory.validation_spec import Gate, ValidationSpec, Waiver
 
 
-def decide_gates(metrics: pl.DataFrame, spec: ValidationSpec) -> pl.DataFrame:
+def list_default_gates(of: Subject = "records") -> dict[str, Gate]:
+    """Thresholds that hold where nothing else is said, by '<report>.<metric>': of a line's records, or of a table."""
+    return {key: each.gate for key, each in METRICS.items() if each.gate and each.of == of}
+
+
+def decide_gates(metrics: pl.DataFrame, spec: ValidationSpec, today: date, of: Subject = "records") -> pl.DataFrame:
     """All rows of the four reports (METRIC) with the gates decided: threshold, passed, and the waiver of a failed gate.
 
     Gates read the rows whose subject is the line; all others are information. A privacy gate passes only where the
     whole interval is on the right side of the threshold: privacy must be shown. Any other gate fails only where the
-    whole interval is on the wrong side. A gate whose metric is missing or has no value fails: nothing was shown.
+    whole interval is on the wrong side. A gate whose metric is missing or has no value fails: nothing was shown. A
+    waiver holds up to and with its last day, read against `today`.
 
     Raises FactoryError where the line names an unknown metric, a threshold on the wrong side of a metric, or a waiver
     for something that has no gate.
     """
-    gates = _chosen_gates(spec)
-    waivers = _waivers(spec.waivers, gates)
+    gates = choose_gates(spec, of)
+    waivers = _waivers(spec.waivers, gates, today)
     given = {f"{row['report']}.{row['metric']}": row for row in metrics.iter_rows(named=True) if row["subject"] == LINE}
     if no_line := sorted(_measured(metrics) & set(gates) - set(given)):
         raise FactoryError(f"validation.gates.{no_line[0]} cannot be a gate: it is measured for parts of the line, not for the line.")
-    rows = [_decide(METRICS[key], gate, given.get(key), waivers.get(key)) for key, gate in gates.items()]
+    rows = [_decide(METRICS[key], gate, given.get(key), waivers.get(key), today) for key, gate in gates.items()]
     decided = pl.DataFrame(rows, schema=METRIC)
     information = metrics.join(decided, on=["report", "metric", "subject"], how="anti").with_columns(pl.lit("info").alias("direction"))
     order = pl.DataFrame(
@@ -92,23 +56,34 @@ def decide_gates(metrics: pl.DataFrame, spec: ValidationSpec) -> pl.DataFrame:
 
 
 def failed_gates(gates: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a gate table that keep a release from being published: failed and not waived."""
-    return gates.filter((pl.col("passed") == False) & pl.col("waived_by").is_null())  # noqa: E712
+    """The rows of a gate table that keep a release from being published: failed, blocking, and not waived."""
+    return gates.filter(
+        pl.col("threshold").is_not_null() & ~pl.col("passed").fill_null(False), pl.col("waived_by").is_null(), severity="block"
+    )
 
 
-def _chosen_gates(spec: ValidationSpec) -> dict[str, Gate]:
+def choose_gates(spec: ValidationSpec, of: Subject = "records") -> dict[str, Gate]:
+    """Every gate that a spec asks for, by '<report>.<metric>' in the order of the metrics; raises as decide_gates."""
+    known = [key for key, each in METRICS.items() if of == "records" or each.of == of]
     for key, gate in spec.gates.items():
-        if key not in METRICS:
-            raise FactoryError(f"validation.gates names {key!r}, which no report measures; {_nearest(key, METRICS)}.")
-        if METRICS[key].direction not in ("info", _side(gate)):
+        if key not in known:
+            raise FactoryError(f"validation.gates names {key!r}, which no report measures; {_nearest(key, known)}.")
+        if METRICS[key].direction not in ("info", gate.side):
             better, other = ("low", "max") if METRICS[key].direction == "max" else ("high", "min")
-            raise FactoryError(f"validation.gates.{key} is better when {better}, so its gate needs {other!r}, not {_side(gate)!r}.")
-    return {key: (DEFAULT_GATES | spec.gates)[key] for key in METRICS if key in DEFAULT_GATES or key in spec.gates}
+            raise FactoryError(f"validation.gates.{key} is better when {better}, so its gate needs {other!r}, not {gate.side!r}.")
+    chosen = list_default_gates(of) | spec.gates
+    return {key: chosen[key] for key in METRICS if key in chosen}
 
 
-def _waivers(waivers: Iterable[Waiver], gates: Mapping[str, Gate]) -> dict[str, Waiver]:
+def list_expired(spec: ValidationSpec, today: date) -> list[str]:
+    """Gates whose waivers have run out, as '<report>.<metric>'."""
+    return sorted({waiver.gate for waiver in spec.waivers} - {waiver.gate for waiver in spec.waivers if waiver.until >= today})
+
+
+def _waivers(waivers: Iterable[Waiver], gates: Mapping[str, Gate], today: date) -> dict[str, Waiver]:
+    """The waiver of each gate that lasts longest, expired ones too: that one ran out is told."""
     named: dict[str, Waiver] = {}
-    for waiver in waivers:
+    for waiver in sorted(waivers, key=lambda each: each.until, reverse=True):
         if waiver.gate not in gates:
             raise FactoryError(f"validation.waivers: {waiver.by} waives {waiver.gate!r}, which is no gate; {_nearest(waiver.gate, gates)}.")
         named.setdefault(waiver.gate, waiver)
@@ -124,15 +99,9 @@ def _nearest(key: str, known: Iterable[str]) -> str:
     return f"the nearest is {near[0]!r}" if near else f"known are {', '.join(known)}"
 
 
-def _side(gate: Gate) -> str:
-    return "max" if gate.max is not None else "min"
-
-
-def _decide(metric: Metric, gate: Gate, row: Mapping[str, Any] | None, waiver: Waiver | None) -> dict[str, Any]:
+def _decide(metric: Metric, gate: Gate, row: Mapping[str, Any] | None, waiver: Waiver | None, today: date) -> dict[str, Any]:
     """The row of the line with its verdict."""
-    side = _side(gate)
-    threshold = gate.max if gate.max is not None else gate.min
-    assert threshold is not None
+    side, threshold = gate.side, gate.threshold
     measured: dict[str, Any] = (
         dict(row) if row else {"report": metric.report, "metric": metric.name, "subject": LINE, "size": 0, "method": metric.method}
     )
@@ -147,7 +116,10 @@ def _decide(metric: Metric, gate: Gate, row: Mapping[str, Any] | None, waiver: W
         note = "" if right or not passed else "value on the wrong side, but its interval reaches the right one"
         if right and not passed:
             note = f"too small a sample: the value is on the right side, but {measured['size']} records do not show it"
-    waived = waiver if not passed else None
+    needed = waiver if not passed else None
+    waived = needed if needed and needed.until >= today else None
+    if needed and not waived:
+        note = "; ".join(filter(None, [note, f"the waiver of {needed.by} ran out on {needed.until}"]))
     return measured | {
         "value": value,
         "direction": side,
@@ -155,6 +127,8 @@ def _decide(metric: Metric, gate: Gate, row: Mapping[str, Any] | None, waiver: W
         "passed": passed,
         "waived_by": waived.by if waived else None,
         "waiver_reason": waived.reason if waived else None,
+        "waived_until": waived.until if waived else None,
+        "severity": gate.severity,
         "method": f"{measured['method']}; {note}" if note else measured["method"],
     }
 

@@ -12,7 +12,7 @@ from factory.release.manifest import find_releases, read_manifest
 from resources.home import open_instance
 
 STRICT = LENIENT | {"fidelity.records": {"min": 1000}}
-SMALL = {"gate": "fidelity.records", "by": "Sari Dewi", "reason": "a trial of thirty records"}
+SMALL = {"gate": "fidelity.records", "by": "Sari Dewi", "reason": "a trial of thirty records", "until": "2100-01-01"}
 
 
 def test_a_failed_gate_stops_release_and_training(copied: Plant, cli: Callable[..., Said]) -> None:

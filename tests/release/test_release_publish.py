@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,11 @@ def test_a_gate_that_was_not_measured_did_not_pass(tmp_path: Path) -> None:
 
 
 def test_a_waived_gate_lets_the_release_through_and_no_gate_at_all_does_not(tmp_path: Path) -> None:
-    waived = gate("privacy", "verbatim_overlap", 0.081, 0.05, "max", "share") | {"waived_by": "Budi", "waiver_reason": "short"}
+    waived = gate("privacy", "verbatim_overlap", 0.081, 0.05, "max", "share") | {
+        "waived_by": "Budi",
+        "waiver_reason": "short",
+        "waived_until": date(2100, 1, 1),
+    }
     assert publish(tmp_path, with_gates(waived)).folder.is_dir()
     with pytest.raises(FactoryError, match="holds no gate"):
         publish(tmp_path, with_gates(gate("fairness", "share", 0.1, None, "info", "share")))

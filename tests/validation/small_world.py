@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import polars as pl
 
-from factory.line import ValidationSpec
 from factory.records import DOCUMENT, SEED, VERDICT
-from factory.validation.collapse import measure_collapse
-from factory.validation.fairness import measure_fairness
-from factory.validation.fidelity import measure_fidelity
+from factory.validation.evidence import Evidence
 from factory.validation.gates import decide_gates, failed_gates
-from factory.validation.privacy import measure_privacy
+from factory.validation.reports import REPORTS, measure_report
+from factory.validation_spec import ValidationSpec
 
 ENGLISH = "amber basket candle daisy engine forest garden harbour island jacket kettle lantern meadow needle orchard pepper quarry river"
 INDONESIAN = "angin bambu cermin danau emas fajar gunung hujan ikan jalan kursi langit madu nasi obor padi rumah sungai taman ubin"
+TODAY = date(2026, 6, 1)
 LEAVES = {
     "compositional_skills/words/story": ("en", "people"),
     "compositional_skills/words/letter": ("en", "people"),
@@ -93,19 +93,13 @@ def clean_world(seed: int = 0, records: int = 80, examples: int = 20) -> World:
 
 def measure_all(world: World) -> pl.DataFrame:
     """The rows of the four reports."""
-    return pl.concat(
-        [
-            measure_fidelity(world.accepted, world.seeds),
-            measure_privacy(world.accepted, world.seeds, world.documents),
-            measure_fairness(world.accepted, world.verdicts, world.seeds),
-            measure_collapse(world.accepted, world.seeds),
-        ]
-    )
+    evidence = Evidence(world.accepted, world.seeds, world.documents, world.verdicts)
+    return pl.concat([measure_report(report, evidence) for report in REPORTS])
 
 
 def decide(world: World, **spec: Any) -> pl.DataFrame:
     """The gate table of a world."""
-    return decide_gates(measure_all(world), ValidationSpec(**spec))
+    return decide_gates(measure_all(world), ValidationSpec(**spec), TODAY)
 
 
 def failed(world: World) -> set[str]:

@@ -6,13 +6,12 @@ import random
 
 import polars as pl
 import pytest
-from small_world import DOCUMENT_WORDS, LEAVES, World, clean_world, decide, failed, measure_all
+from small_world import DOCUMENT_WORDS, LEAVES, TODAY, World, clean_world, decide, failed, measure_all
 
-from factory.line import ValidationSpec
-from factory.validation.collapse import measure_collapse
-from factory.validation.fairness import measure_fairness
-from factory.validation.fidelity import measure_fidelity
-from factory.validation.gates import DEFAULT_GATES, decide_gates, failed_gates
+from factory.validation.evidence import Evidence
+from factory.validation.gates import decide_gates, failed_gates, list_default_gates
+from factory.validation.reports import measure_report
+from factory.validation_spec import ValidationSpec
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def replace_texts(world: World, chosen: pl.Expr, instructions: list[str], respon
 def test_clean_data_passes_every_gate(world: World) -> None:
     gates = decide(world)
     decided = gates.filter(pl.col("passed").is_not_null())
-    assert decided.height == len(DEFAULT_GATES)
+    assert decided.height == len(list_default_gates())
     assert decided["passed"].all()
 
 
@@ -50,12 +49,12 @@ def test_clean_splits_raise_no_alarm(seed: int) -> None:
     clean = clean_world(seed)
     metrics = pl.concat(
         [
-            measure_fidelity(clean.accepted, clean.seeds),
-            measure_fairness(clean.accepted, clean.verdicts, clean.seeds),
-            measure_collapse(clean.accepted, clean.seeds),
+            measure_report("fidelity", Evidence(clean.accepted, clean.seeds)),
+            measure_report("fairness", Evidence(clean.accepted, clean.seeds, verdicts=clean.verdicts)),
+            measure_report("collapse", Evidence(clean.accepted, clean.seeds)),
         ]
     )
-    failures = failed_gates(decide_gates(metrics, ValidationSpec()))
+    failures = failed_gates(decide_gates(metrics, ValidationSpec(), TODAY))
     assert set(failures["report"]) == {"privacy"}  # which was not measured here
 
 
@@ -163,7 +162,7 @@ def test_nothing_accepted_fails_every_gate_but_none_by_a_crash(world: World) -> 
 
 def test_no_candidates_at_all_fails_every_gate(world: World) -> None:
     nothing = world.with_verdicts(world.verdicts.clear())
-    assert failed(nothing) == set(DEFAULT_GATES)
+    assert failed(nothing) == set(list_default_gates())
 
 
 def test_the_order_of_rows_changes_nothing() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
+from small_world import TODAY
 
 from factory.faults import FactoryError
-from factory.line import Gate, ValidationSpec, Waiver
 from factory.records import METRIC, empty
-from factory.validation.gates import DEFAULT_GATES, decide_gates, failed_gates
-from factory.validation.metric import METRICS
+from factory.validation.gates import decide_gates, failed_gates, list_default_gates, list_expired
+from factory.validation.reports import METRICS
+from factory.validation_spec import Gate, ValidationSpec, Waiver
 
 
 def row(key: str, value: float | None, low: float | None = None, high: float | None = None, subject: str = "line") -> dict[str, Any]:
@@ -31,8 +33,12 @@ def gate_of(gates: pl.DataFrame, key: str) -> dict[str, Any]:
     return gates.row(by_predicate=(pl.col("report") == report) & (pl.col("metric") == metric) & (pl.col("subject") == "line"), named=True)
 
 
+def waiver(gate: str, until: date = TODAY) -> Waiver:
+    return Waiver(gate=gate, by="Ana Wijaya", reason="a study of loops", until=until)
+
+
 def passed(key: str, *measured: float | None, **gate: float) -> bool:
-    return bool(gate_of(decide_gates(table(row(key, *measured)), ValidationSpec(gates={key: Gate(**gate)})), key)["passed"])
+    return bool(gate_of(decide_gates(table(row(key, *measured)), ValidationSpec(gates={key: Gate(**gate)}), TODAY), key)["passed"])
 
 
 def test_other_gates_fail_only_with_the_whole_interval_on_the_wrong_side() -> None:
@@ -54,37 +60,37 @@ def test_the_threshold_itself_is_allowed_and_a_count_is_read_as_it_is() -> None:
 
 
 def test_too_small_a_sample_is_said() -> None:
-    gates = decide_gates(table(row("privacy.personal_data", 0.0, 0.0, 0.04)), ValidationSpec())
+    gates = decide_gates(table(row("privacy.personal_data", 0.0, 0.0, 0.04)), ValidationSpec(), TODAY)
     assert "too small a sample" in gate_of(gates, "privacy.personal_data")["method"]
-    undecided = decide_gates(table(row("fidelity.vocabulary", 0.6, 0.2, 0.9)), ValidationSpec())
+    undecided = decide_gates(table(row("fidelity.vocabulary", 0.6, 0.2, 0.9)), ValidationSpec(), TODAY)
     assert "interval reaches" in gate_of(undecided, "fidelity.vocabulary")["method"]
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_what_has_no_value_fails(value: float | None) -> None:
-    gate = gate_of(decide_gates(table(row("fidelity.vocabulary", value)), ValidationSpec()), "fidelity.vocabulary")
+    gate = gate_of(decide_gates(table(row("fidelity.vocabulary", value)), ValidationSpec(), TODAY), "fidelity.vocabulary")
     assert (gate["value"], gate["passed"]) == (None, False)
     assert "not measured" in gate["method"]
 
 
 def test_a_report_that_is_missing_fails_all_its_gates() -> None:
-    gates = decide_gates(empty(METRIC), ValidationSpec())
-    assert gates.height == len(DEFAULT_GATES)
-    assert failed_gates(gates).height == len(DEFAULT_GATES)
+    gates = decide_gates(empty(METRIC), ValidationSpec(), TODAY)
+    assert gates.height == len(list_default_gates())
+    assert failed_gates(gates).height == len(list_default_gates())
 
 
 def test_the_line_overrides_and_adds_gates() -> None:
     metrics = table(row("fidelity.vocabulary", 0.3, 0.2, 0.35), row("collapse.real_share", 0.0))
     spec = ValidationSpec(gates={"fidelity.vocabulary": Gate(max=0.1), "collapse.real_share": Gate(min=0.5)})
-    gates = decide_gates(metrics, spec)
+    gates = decide_gates(metrics, spec, TODAY)
     assert (gate_of(gates, "fidelity.vocabulary")["threshold"], gate_of(gates, "fidelity.vocabulary")["passed"]) == (0.1, False)
     assert (gate_of(gates, "collapse.real_share")["direction"], gate_of(gates, "collapse.real_share")["passed"]) == ("min", False)
-    assert gate_of(decide_gates(metrics, ValidationSpec()), "collapse.real_share")["passed"] is None
+    assert gate_of(decide_gates(metrics, ValidationSpec(), TODAY), "collapse.real_share")["passed"] is None
 
 
 def test_rows_of_leaves_and_ungated_metrics_are_information() -> None:
     metrics = table(row("fidelity.vocabulary", 0.9, 0.8, 1.0, subject="knowledge/a"), row("fidelity.vocabulary", 0.1, 0.0, 0.2))
-    gates = decide_gates(metrics, ValidationSpec()).filter(pl.col("metric") == "vocabulary")
+    gates = decide_gates(metrics, ValidationSpec(), TODAY).filter(pl.col("metric") == "vocabulary")
     assert gates["subject"].to_list() == ["line", "knowledge/a"]
     assert gates["direction"].to_list() == ["max", "info"]
     assert gates["passed"].to_list() == [True, None]
@@ -97,25 +103,27 @@ def test_rows_of_leaves_and_ungated_metrics_are_information() -> None:
         (ValidationSpec(gates={"fidelity.vocabulery": Gate(max=1)}), r"'fidelity.vocabulery'.*nearest is 'fidelity.vocabulary'"),
         (ValidationSpec(gates={"privacy.personal_data": Gate(min=0.5)}), r"better when low.*'max'"),
         (ValidationSpec(gates={"collapse.distinct_pairs": Gate(max=0.5)}), r"better when high.*'min'"),
-        (ValidationSpec(waivers=(Waiver(gate="colapse.depth", by="Ana", reason="r"),)), r"Ana.*nearest is 'collapse.depth'"),
-        (ValidationSpec(waivers=(Waiver(gate="fidelity.vocabulary_p", by="Ana", reason="r"),)), r"which is no gate"),
+        (ValidationSpec(waivers=(Waiver(gate="colapse.depth", by="Ana", reason="r", until=TODAY),)), r"Ana.*nearest is 'collapse.depth'"),
+        (ValidationSpec(waivers=(Waiver(gate="fidelity.vocabulary_p", by="Ana", reason="r", until=TODAY),)), r"which is no gate"),
     ],
 )
 def test_a_name_or_side_that_cannot_be_meant_is_refused(spec: ValidationSpec, said: str) -> None:
     with pytest.raises(FactoryError, match=said):
-        decide_gates(empty(METRIC), spec)
+        decide_gates(empty(METRIC), spec, TODAY)
 
 
 def test_a_metric_without_a_value_for_the_line_cannot_be_a_gate() -> None:
     metrics = table(row("fairness.share", 0.5, subject="language=id"))
     with pytest.raises(FactoryError, match=r"fairness\.share cannot be a gate"):
-        decide_gates(metrics, ValidationSpec(gates={"fairness.share": Gate(min=0.1)}))
+        decide_gates(metrics, ValidationSpec(gates={"fairness.share": Gate(min=0.1)}), TODAY)
 
 
 def test_a_waiver_lets_a_failed_gate_through_and_stays_on_the_table() -> None:
     metrics = table(row("collapse.depth", 5.0), row("fidelity.records", 10.0))
-    waivers = tuple(Waiver(gate=gate, by="Ana Wijaya", reason="a study of loops") for gate in ("collapse.depth", "fidelity.records"))
-    gates = decide_gates(metrics, ValidationSpec(waivers=waivers))
+    waivers = tuple(
+        Waiver(gate=gate, by="Ana Wijaya", reason="a study of loops", until=TODAY) for gate in ("collapse.depth", "fidelity.records")
+    )
+    gates = decide_gates(metrics, ValidationSpec(waivers=waivers), TODAY)
     depth, records = gate_of(gates, "collapse.depth"), gate_of(gates, "fidelity.records")
     assert (depth["passed"], depth["waived_by"], depth["waiver_reason"]) == (False, "Ana Wijaya", "a study of loops")
     assert (records["passed"], records["waived_by"], records["waiver_reason"]) == (True, None, None)
@@ -123,8 +131,26 @@ def test_a_waiver_lets_a_failed_gate_through_and_stays_on_the_table() -> None:
     assert "depth" not in failures and "records" not in failures and "vocabulary" in failures
 
 
+def test_a_waiver_that_ran_out_lets_nothing_through_and_says_so() -> None:
+    metrics = table(row("collapse.depth", 5.0))
+    late = TODAY + timedelta(days=1)
+    expired = decide_gates(metrics, ValidationSpec(waivers=(waiver("collapse.depth"),)), late)
+    assert "depth" in failed_gates(expired)["metric"].to_list()
+    assert "the waiver of Ana Wijaya ran out on 2026-06-01" in gate_of(expired, "collapse.depth")["method"]
+    renewed = ValidationSpec(waivers=(waiver("collapse.depth"), waiver("collapse.depth", until=late)))
+    assert "depth" not in failed_gates(decide_gates(metrics, renewed, late))["metric"].to_list()
+    assert (list_expired(renewed, late), list_expired(renewed, late + timedelta(days=1))) == ([], ["collapse.depth"])
+
+
+def test_a_gate_that_warns_fails_and_blocks_nothing() -> None:
+    spec = ValidationSpec(gates={"collapse.depth": Gate(max=2, severity="warn")})
+    gates = decide_gates(table(row("collapse.depth", 5.0)), spec, TODAY)
+    assert (gate_of(gates, "collapse.depth")["passed"], gate_of(gates, "collapse.depth")["severity"]) == (False, "warn")
+    assert "depth" not in failed_gates(gates)["metric"].to_list()
+
+
 def test_every_default_gate_names_a_metric_and_the_side_on_which_it_is_worse() -> None:
-    for key, gate in DEFAULT_GATES.items():
+    for key, gate in list_default_gates().items():
         assert METRICS[key].direction == ("max" if gate.max is not None else "min")
     for metric in METRICS.values():
         assert metric.measures and metric.formula

@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import jaccard_score
 from small_world import LEAVES, clean_world, line_value, measure_all
 
-from factory.validation.collapse import measure_collapse
+from factory.validation.columns.table import Columns
 from factory.validation.distances import (
     chi_square_p,
     compare_lengths,
@@ -27,9 +27,9 @@ from factory.validation.distances import (
     share_distance,
     total_variation,
 )
-from factory.validation.fairness import measure_fairness
-from factory.validation.fidelity import measure_fidelity
+from factory.validation.evidence import Evidence
 from factory.validation.intervals import normal_interval, rate_ratio, wilson
+from factory.validation.reports import measure_report
 from factory.validation.text import distinct, incompressible, overlaps, words
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=2, max_size=25)
@@ -109,7 +109,7 @@ def test_digits_are_one_word_to_the_vocabulary() -> None:
     world = clean_world(records=12, examples=6)
     numbered = world.accepted.with_columns(pl.lit("Add 123 and 456").alias("instruction"), pl.lit("579").alias("response"))
     seeds = world.seeds.with_columns(pl.lit("add 7 and 8").alias("question"), pl.lit("15").alias("answer"))
-    assert line_value(measure_fidelity(numbered, seeds), "vocabulary") == 0
+    assert line_value(measure_report("fidelity", Evidence(numbered, seeds)), "vocabulary") == 0
 
 
 def test_goodness_of_fit_is_that_of_scipy() -> None:
@@ -193,14 +193,14 @@ def test_likeness_is_one_over_the_number_of_repeated_texts() -> None:
         repeated = world.accepted.with_columns(
             [pl.col(name).gather(pl.int_range(pl.len()) % kinds).over("leaf").alias(name) for name in ("instruction", "response")]
         )
-        assert line_value(measure_collapse(repeated, world.seeds), "likeness") == pytest.approx(1 / kinds, abs=0.03)
+        assert line_value(measure_report("collapse", Evidence(repeated, world.seeds)), "likeness") == pytest.approx(1 / kinds, abs=0.03)
 
 
 def test_depth_and_real_share() -> None:
     world = clean_world(records=24, examples=6)
     half = (pl.int_range(pl.len()) % 2).cast(pl.Int32).alias("depth")
     same_texts = [pl.lit("one two three").alias("instruction"), pl.lit("four").alias("response")]
-    metrics = measure_collapse(world.accepted.with_columns(half, *same_texts), world.seeds)
+    metrics = measure_report("collapse", Evidence(world.accepted.with_columns(half, *same_texts), world.seeds))
     assert line_value(metrics, "depth") == 1
     assert line_value(metrics, "real_share") == pytest.approx(0.5, abs=0.01)
     by_depth = metrics.filter(pl.col("metric") == "depth_share")
@@ -212,7 +212,7 @@ def test_the_reference_weighs_leaves_not_seeds() -> None:
     world = clean_world(records=16, examples=6)
     many = world.seeds.filter(pl.col("leaf") == next(iter(LEAVES)))
     copies = [many.with_columns(pl.concat_str("record_id", pl.lit(str(at))).alias("record_id")) for at in range(20)]
-    metrics = measure_fairness(world.accepted, world.verdicts, pl.concat([world.seeds, *copies]))
+    metrics = measure_report("fairness", Evidence(world.accepted, pl.concat([world.seeds, *copies]), verdicts=world.verdicts))
     assert line_value(metrics, "leaf_shift") == pytest.approx(0)
 
 
@@ -223,7 +223,7 @@ def test_what_a_verifier_proved_wrong_does_not_count_against_the_filter() -> Non
         pl.when(wrong).then(False).otherwise("verified").alias("verified"),
         pl.when(wrong).then(pl.lit("rejected")).otherwise("verdict").alias("verdict"),
     )
-    metrics = measure_fairness(verdicts.filter(pl.col("verdict") == "accepted"), verdicts, world.seeds)
+    metrics = measure_report("fairness", Evidence(verdicts.filter(pl.col("verdict") == "accepted"), world.seeds, verdicts=verdicts))
     qualified = metrics.filter((pl.col("metric") == "qualified_rate") & (pl.col("subject") == "language=id"))
     assert qualified["value"].item() == pytest.approx(0.5)
     assert line_value(metrics, "language_selection") > 0.8
@@ -233,7 +233,7 @@ def test_a_line_without_groups_or_with_one_language_is_even() -> None:
     world = clean_world(records=16, examples=6)
     bare = [pl.lit("en").alias("language"), pl.lit([], world.seeds.schema["groups"]).alias("groups")]
     verdicts = world.verdicts.with_columns(bare)
-    metrics = measure_fairness(verdicts.filter(pl.col("verdict") == "accepted"), verdicts, world.seeds.with_columns(bare))
+    metrics = measure_report("fairness", Evidence(verdicts.filter(verdict="accepted"), world.seeds.with_columns(bare), verdicts=verdicts))
     names = ("group_shift", "group_selection", "language_shift", "language_selection")
     assert [line_value(metrics, name) for name in names] == pytest.approx([0, 1, 0, 1])
 
@@ -247,15 +247,19 @@ def test_a_group_that_only_one_leaf_declares_is_missed_when_it_is_lost() -> None
         pl.when(declared).then("groups").otherwise(none).alias("groups"),
         pl.when(declared).then(pl.lit("rejected")).otherwise("verdict").alias("verdict"),
     )
-    metrics = measure_fairness(verdicts.filter(pl.col("verdict") == "accepted"), verdicts, seeds)
+    metrics = measure_report("fairness", Evidence(verdicts.filter(pl.col("verdict") == "accepted"), seeds, verdicts=verdicts))
     assert line_value(metrics, "group_selection") == 0
     assert line_value(metrics, "group_shift") == pytest.approx(1 / len(LEAVES))
 
 
 def test_two_reports_of_the_same_frames_are_equal() -> None:
     world = clean_world(records=16, examples=6)
-    assert measure_fidelity(world.accepted, world.seeds).equals(measure_fidelity(world.accepted, world.seeds))
-    assert measure_collapse(world.accepted, world.seeds).equals(measure_collapse(world.accepted, world.seeds))
+    assert measure_report("fidelity", Evidence(world.accepted, world.seeds)).equals(
+        measure_report("fidelity", Evidence(world.accepted, world.seeds))
+    )
+    assert measure_report("collapse", Evidence(world.accepted, world.seeds)).equals(
+        measure_report("collapse", Evidence(world.accepted, world.seeds))
+    )
 
 
 def test_topics_are_no_texts_to_compare_with() -> None:
@@ -264,3 +268,23 @@ def test_topics_are_no_texts_to_compare_with() -> None:
     topic = {"record_id": pl.concat_str(pl.lit("t"), "record_id"), "kind": pl.lit("topic"), "answer": pl.lit(None, pl.String)}
     topics = world.seeds.with_columns(question=text, split=pl.lit("seed"), **topic)
     assert_frame_equal(measure_all(dataclasses.replace(world, seeds=pl.concat([world.seeds, topics]))), measure_all(world))
+
+
+def test_the_columns_of_records_hold_as_many_rows_of_a_leaf_on_both_sides() -> None:
+    world = clean_world(records=16, examples=6)
+    uneven = world.seeds.filter((pl.col("leaf") != min(LEAVES)) | (pl.int_range(pl.len()).over("leaf") < 2))
+    columns = Evidence(world.accepted, uneven).columns
+    assert columns.real.height == columns.synthetic.height == 6 * (len(LEAVES) - 1) + 2
+    assert columns.of_kind("number") == ["instruction_words", "response_words"]
+    assert (
+        columns.real["group:domain"]
+        .value_counts()
+        .sort("group:domain")
+        .equals(columns.synthetic["group:domain"].value_counts().sort("group:domain"))
+    )
+
+
+def test_columns_of_another_type_are_refused() -> None:
+    number = pl.DataFrame({"age": [1.0]})
+    with pytest.raises(ValueError, match="synthetic has the columns"):
+        Columns(number, number.cast(pl.String), number.clear(), {"age": "number"})

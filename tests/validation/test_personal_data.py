@@ -12,8 +12,9 @@ import pytest
 from small_world import clean_world
 
 from factory.records import DOCUMENT, empty
+from factory.validation.evidence import Evidence
 from factory.validation.personal_data import FINDING, find_personal_data
-from factory.validation.privacy import measure_privacy
+from factory.validation.reports import measure_report
 
 
 def types_in(*texts: str) -> list[str]:
@@ -90,7 +91,7 @@ def test_no_value_stands_in_findings_or_report() -> None:
     secret = "carla.secret@mail.com"
     planted = world.accepted.with_columns(pl.lit(f"Ask {secret}").alias("response"))
     found = find_personal_data(planted, ("instruction", "response"))
-    report = measure_privacy(planted, world.seeds, empty(DOCUMENT))
+    report = measure_report("privacy", Evidence(planted, world.seeds, empty(DOCUMENT)))
     assert found.height == planted.height
     assert "carla" not in found.write_ndjson() + report.write_ndjson()
     shares = report.filter((pl.col("metric") == "personal_data") & (pl.col("value") == 1))["subject"].to_list()

@@ -1,4 +1,4 @@
-"""Privacy: personal data in the accepted records, copies of private examples, and text repeated word for word."""
+"""Runs of words that records share with private text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
-from factory.validation.metric import Evidence, Row, measure_report, metric, share_row, share_rows
-from factory.validation.personal_data import THRESHOLDS, find_personal_data
-from factory.validation.text import Gram, ngrams, plain, words
-
-SCANNED = ("instruction", "context", "response")
+from factory.validation.evidence import Evidence
+from factory.validation.metric import Row, metric
+from factory.validation.privacy.flags import AT_MOST_ONE_IN_A_HUNDRED, SCORE, share_flagged
+from factory.validation.text import Gram, ngrams, words
+from factory.validation_spec import Gate
 
 LONG_RUN = 50
 """Words in a run that counts as memorised (Carlini et al. 2023, arXiv:2202.07646, whose unit is 50 tokens)."""
@@ -21,54 +21,20 @@ SHORT_RUN = 8
 REPEATED = 0.5
 """Share of a response's 8-grams found in one body of private text from which the response counts as repeated."""
 
-SCORE = "Wilson score"
-
-
-def measure_privacy(accepted: pl.DataFrame, seeds: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """The privacy report of `accepted` (VERDICT) against `seeds` (SEED) and `documents` (DOCUMENT), as METRIC rows without verdicts.
-
-    Private text is what a teacher was shown: seed examples of the split "seed", their contexts, and documents. What
-    stands in a record's own context is not counted against its response, since the record publishes that context.
-    """
-    return measure_report("privacy", Evidence(accepted, seeds, documents))
-
-
-@metric("privacy", "max", "share of records with personal data in instruction, context or response", "Presidio pattern recognisers", SCORE)
-def personal_data(evidence: Evidence) -> Iterator[Row]:
-    found = find_personal_data(evidence.accepted, SCANNED)
-    size = evidence.accepted.height
-    yield from _shares(evidence, set(found["record_id"]))
-    for kind in THRESHOLDS:
-        yield share_row(f"type={kind}", found.filter(pl.col("type") == kind)["record_id"].n_unique(), size)
-
 
 @metric(
     "privacy",
     "max",
-    "share of records whose instruction and response are those of a seed example",
-    "identical but for case and space",
+    "share of records with a run of 50 words of private text",
+    "50-token rule (Carlini et al. 2023)",
     SCORE,
+    gate=Gate(max=0.01),
+    because=AT_MOST_ONE_IN_A_HUNDRED,
 )
-def seed_copies(evidence: Evidence) -> Iterator[Row]:
-    yield from _copies(evidence, "seed")
-
-
-@metric(
-    "privacy",
-    "max",
-    "share of records whose instruction and response are those of a held-out example",
-    "identical but for case and space",
-    SCORE,
-)
-def holdout_copies(evidence: Evidence) -> Iterator[Row]:
-    yield from _copies(evidence, "holdout")
-
-
-@metric("privacy", "max", "share of records with a run of 50 words of private text", "50-token rule (Carlini et al. 2023)", SCORE)
 def long_runs(evidence: Evidence) -> Iterator[Row]:
     runs = _runs(evidence, ("instruction", "response"), LONG_RUN)
     shared = _shared(runs.values(), _private_texts(evidence, "seed"), LONG_RUN)
-    yield from _shares(evidence, {record_id for record_id, (_, grams) in runs.items() if any(gram in shared for gram in grams)})
+    yield from share_flagged(evidence, {record_id for record_id, (_, grams) in runs.items() if any(gram in shared for gram in grams)})
 
 
 @metric(
@@ -77,6 +43,8 @@ def long_runs(evidence: Evidence) -> Iterator[Row]:
     "share of records of whose response's 8-grams at least half are in private text",
     "n-gram containment (Broder 1997)",
     SCORE,
+    gate=Gate(max=0.05),
+    because="short answers to one question are alike in good faith; the rate by chance stands beside it as repeated_by_chance",
 )
 def repeated_responses(evidence: Evidence) -> Iterator[Row]:
     yield from _repeated(evidence, "seed")
@@ -87,20 +55,10 @@ def repeated_by_chance(evidence: Evidence) -> Iterator[Row]:
     yield from _repeated(evidence, "holdout")
 
 
-def _shares(evidence: Evidence, hits: set[str]) -> Iterator[Row]:
-    yield from share_rows(evidence.accepted.select("leaf", pl.col("record_id").is_in(list(hits)).alias("hit")))
-
-
-def _copies(evidence: Evidence, split: str) -> Iterator[Row]:
-    examples = evidence.examples.filter(pl.col("split") == split).select(plain("question").alias("first"), plain("answer").alias("second"))
-    texts = evidence.accepted.select("record_id", plain("instruction").alias("first"), plain("response").alias("second"))
-    yield from _shares(evidence, set(texts.join(examples, on=["first", "second"], how="semi")["record_id"]))
-
-
 def _repeated(evidence: Evidence, split: str) -> Iterator[Row]:
     runs = _runs(evidence, ("response",), SHORT_RUN)
     shared = _shared(runs.values(), _private_texts(evidence, split), SHORT_RUN)
-    yield from _shares(
+    yield from share_flagged(
         evidence, {record_id for record_id, (total, grams) in runs.items() if sum(gram in shared for gram in grams) >= REPEATED * total}
     )
 

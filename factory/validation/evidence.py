@@ -1,0 +1,133 @@
+"""Evidence: the frames of a line that metrics read, and what several metrics compute of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from factory.records import DOCUMENT, TOPIC, VERDICT, empty, take_examples
+from factory.seeds_spec import KINDS
+from factory.validation.columns.table import Columns
+from factory.validation.distances import Comparison, compare_lengths, compare_vocabulary
+from factory.validation.text import shape_numbers, words
+from factory.validation_spec import Kind
+
+GROUP = "group:"
+NO_GROUP = "(none)"
+"""Value of a declared group for the records that do not declare it."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the metrics read; every frame sorted by record id, so that nothing depends on the order of rows."""
+
+    accepted: pl.DataFrame
+    seeds: pl.DataFrame
+    documents: pl.DataFrame = field(default_factory=lambda: empty(DOCUMENT))
+    verdicts: pl.DataFrame = field(default_factory=lambda: empty(VERDICT))
+
+    def __post_init__(self) -> None:
+        # What is made from a topic is of the kind of its leaf, and is compared with that.
+        of_leaf = pl.col("leaf").str.split("/").list.first().replace(KINDS)
+        object.__setattr__(self, "seeds", self.seeds.with_columns(kind=pl.when(pl.col("kind") == TOPIC).then(of_leaf).otherwise("kind")))
+        names = self.group_names
+        for name in ("accepted", "seeds", "verdicts"):
+            object.__setattr__(self, name, _spread_groups(getattr(self, name), names).sort("record_id"))
+        object.__setattr__(self, "documents", self.documents.sort("record_id"))
+
+    @cached_property
+    def group_names(self) -> list[str]:
+        """Names of the declared groups; each is a column `group:<name>` of seeds, verdicts and accepted."""
+        declared = pl.concat([frame["groups"] for frame in (self.seeds, self.verdicts, self.accepted)]).explode().drop_nulls()
+        return sorted(declared.struct.field("name").unique()) if declared.len() else []
+
+    def counts(self, column: str) -> dict[str, int]:
+        """Accepted records by the values of a column."""
+        return dict(self.accepted.group_by(column).len().sort(column).iter_rows())
+
+    def reference(self, column: str) -> dict[str, float]:
+        """Shares of a column's values among the seeds, each leaf weighing the same."""
+        weighed = self.seeds.select(pl.col(column).alias("value"), (1 / pl.len().over("leaf")).alias("weight"))
+        shares = weighed.group_by("value").agg(pl.col("weight").sum() / self.seeds["leaf"].n_unique()).sort("value")
+        return dict(shares.iter_rows())
+
+    @cached_property
+    def synthetic(self) -> pl.DataFrame:
+        """Texts of the accepted records: record_id, leaf, instruction, response and their words."""
+        return _with_words(self.accepted.select("record_id", "leaf", "instruction", "response"))
+
+    @cached_property
+    def examples(self) -> pl.DataFrame:
+        """The seeds that are examples. A topic counts where leaves and their attributes are compared, and not where texts are."""
+        return take_examples(self.seeds)
+
+    @cached_property
+    def real(self) -> pl.DataFrame:
+        """Texts of all seed examples, both splits, with the columns of `synthetic`."""
+        return _with_words(self.examples.select("record_id", "leaf", instruction="question", response="answer"))
+
+    @cached_property
+    def shared_leaves(self) -> list[str]:
+        """Leaves that have both accepted records and seed examples."""
+        return sorted(set(self.accepted["leaf"]) & set(self.examples["leaf"]))
+
+    @cached_property
+    def instruction_lengths(self) -> Comparison:
+        return compare_lengths(self._by_leaf("instruction_words"), "instruction")
+
+    @cached_property
+    def response_lengths(self) -> Comparison:
+        return compare_lengths(self._by_leaf("response_words"), "response")
+
+    @cached_property
+    def vocabularies(self) -> Comparison:
+        return compare_vocabulary(self._by_leaf("shapes"))
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What records and seed examples have as columns: language, kind, declared groups, and lengths in words.
+
+        Of each leaf as many rows stand on both sides, the first by record id (a hash, as good as random), and leaves that
+        only one side has are left out: a line asks every leaf for as much, and people wrote for some more than for others.
+        """
+        kinds: dict[str, Kind] = {"language": "category", "kind": "category", **{f"{GROUP}{name}": "category" for name in self.group_names}}
+        kinds |= {"instruction_words": "number", "response_words": "number"}
+        attributes = [name for name, kind in kinds.items() if kind == "category"]
+        sides = [
+            texts.join(source.select("record_id", *attributes), on="record_id").with_columns(
+                pl.col("instruction_words", "response_words").list.len().cast(pl.Float64)
+            )
+            for texts, source in ((self.real, self.examples), (self.synthetic, self.accepted))
+        ]
+        sizes = (
+            pl.concat([side.group_by("leaf").len() for side in sides]).group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min())
+        )
+        shared = sizes.filter(pl.col("sides") == 2)
+        real, synthetic = (
+            side.join(shared, on="leaf").sort("record_id").filter(pl.int_range(pl.len()).over("leaf") < pl.col("len")).select(*kinds)
+            for side in sides
+        )
+        return Columns(real, synthetic, real.clear(), kinds)
+
+    def _by_leaf(self, column: str) -> dict[str, tuple[list[list[str]], list[list[str]]]]:
+        return {leaf: (_values(self.synthetic, leaf, column), _values(self.real, leaf, column)) for leaf in self.shared_leaves}
+
+
+def _with_words(texts: pl.DataFrame) -> pl.DataFrame:
+    return (
+        texts.with_columns(words("instruction").alias("instruction_words"), words("response").alias("response_words"))
+        .with_columns(pl.concat_list("instruction_words", "response_words").alias("words"))
+        .with_columns(shape_numbers("words").alias("shapes"))
+    )
+
+
+def _spread_groups(frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The frame with a column `group:<name>` for each name, holding the declared value or NO_GROUP."""
+    chosen = {name: pl.col("groups").list.filter(pl.element().struct.field("name") == name).list.first() for name in names}
+    return frame.with_columns(value.struct.field("value").fill_null(NO_GROUP).alias(f"{GROUP}{name}") for name, value in chosen.items())
+
+
+def _values(texts: pl.DataFrame, leaf: str, column: str) -> list[list[str]]:
+    return texts.filter(pl.col("leaf") == leaf)[column].to_list()

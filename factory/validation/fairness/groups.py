@@ -1,0 +1,24 @@
+"""Declared groups and languages: their columns, and the worst of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from factory.validation.evidence import GROUP, Evidence
+from factory.validation.metric import LINE, Row
+
+
+def list_attributes(evidence: Evidence) -> list[tuple[str, str]]:
+    """Columns of language and declared groups, each with what stands before a value in a row's subject."""
+    return [("language", "language="), *((f"{GROUP}{name}", f"{name}=") for name in evidence.group_names)]
+
+
+def worst_row(rows: list[Row], choose: Callable[..., Row], without_groups: float, size: int) -> Row:
+    """The row of the line: the worst of the groups' rows; nothing where nothing could be measured."""
+    measured = [row for row in rows if row.value is not None]
+    if not size or (rows and not measured):
+        return Row(LINE, None)
+    if not rows:
+        return Row(LINE, without_groups, size=size)
+    return replace(choose(measured, key=lambda row: row.value), subject=LINE)

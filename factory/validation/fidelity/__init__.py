@@ -1,0 +1,1 @@
+"""Fidelity: do the accepted records look like the real examples that people wrote?"""

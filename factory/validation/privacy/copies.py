@@ -1,0 +1,45 @@
+"""Records that are a private example, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from factory.validation.evidence import Evidence
+from factory.validation.metric import Row, metric
+from factory.validation.privacy.flags import AT_MOST_ONE_IN_A_HUNDRED, SCORE, share_flagged
+from factory.validation.text import plain
+from factory.validation_spec import Gate
+
+
+@metric(
+    "privacy",
+    "max",
+    "share of records whose instruction and response are those of a seed example",
+    "identical but for case and space",
+    SCORE,
+    gate=Gate(max=0.01),
+    because=AT_MOST_ONE_IN_A_HUNDRED,
+)
+def seed_copies(evidence: Evidence) -> Iterator[Row]:
+    yield from _copies(evidence, "seed")
+
+
+@metric(
+    "privacy",
+    "max",
+    "share of records whose instruction and response are those of a held-out example",
+    "identical but for case and space",
+    SCORE,
+    gate=Gate(max=0.01),
+    because=AT_MOST_ONE_IN_A_HUNDRED,
+)
+def holdout_copies(evidence: Evidence) -> Iterator[Row]:
+    yield from _copies(evidence, "holdout")
+
+
+def _copies(evidence: Evidence, split: str) -> Iterator[Row]:
+    examples = evidence.examples.filter(pl.col("split") == split).select(plain("question").alias("first"), plain("answer").alias("second"))
+    texts = evidence.accepted.select("record_id", plain("instruction").alias("first"), plain("response").alias("second"))
+    yield from share_flagged(evidence, set(texts.join(examples, on=["first", "second"], how="semi")["record_id"]))

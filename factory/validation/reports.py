@@ -1,0 +1,54 @@
+"""The four reports: every registered metric of one, measured as rows of METRIC."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import polars as pl
+
+from factory.records import METRIC
+from factory.validation import collapse, fairness, fidelity, privacy
+from factory.validation.columns.table import Columns
+from factory.validation.evidence import Evidence
+from factory.validation.intervals import CONFIDENCE
+from factory.validation.metric import LINE, METRICS, Metric, Report, Row, finite
+
+__all__ = ["METRICS", "REPORTS", "measure_report"]
+
+REPORTS: tuple[Report, ...] = ("fidelity", "privacy", "fairness", "collapse")
+
+for room in (fidelity, privacy, fairness, collapse):
+    for module in pkgutil.iter_modules(room.__path__):
+        importlib.import_module(f"{room.__name__}.{module.name}")
+
+
+def measure_report(report: Report, evidence: Evidence | Columns) -> pl.DataFrame:
+    """Every metric of a report as METRIC rows, sorted by metric as registered; thresholds and verdicts stay null until the gates.
+
+    A table (`Columns`) is measured by the metrics of columns alone; of a line's records (`Evidence`) also their columns.
+    """
+    rows = [
+        {
+            "report": report,
+            "metric": each.name,
+            "subject": row.subject,
+            "value": finite(row.value),
+            "low": finite(row.low),
+            "high": finite(row.high),
+            "confidence": None if finite(row.low) is None else CONFIDENCE,
+            "size": row.size,
+            "direction": each.direction if row.subject == LINE else "info",
+            "method": each.method,
+        }
+        for each in METRICS.values()
+        if each.report == report
+        for row in _measure(each, evidence)
+    ]
+    return pl.DataFrame(rows, schema=METRIC)
+
+
+def _measure(metric: Metric, evidence: Evidence | Columns) -> list[Row]:
+    if metric.of == "columns":
+        return list(metric.measure(evidence.columns if isinstance(evidence, Evidence) else evidence))
+    return list(metric.measure(evidence)) if isinstance(evidence, Evidence) else []

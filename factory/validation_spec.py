@@ -1,0 +1,53 @@
+"""The `validation` section of a line: gates, their severity, and waivers by named persons; and the kinds of typed columns."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from factory.spec import Spec
+
+Severity = Literal["block", "warn"]
+Kind = Literal["number", "category", "date", "boolean"]
+
+
+class Gate(Spec):
+    """A threshold on one metric: exactly one of `max` and `min`."""
+
+    max: float | None = None
+    min: float | None = None
+    severity: Severity = Field(default="block", description="What a failure does: keep the release from being made, or stand on its card.")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.max is None) == (self.min is None):
+            raise ValueError("give exactly one of max and min")
+        return self
+
+    @property
+    def side(self) -> Literal["max", "min"]:
+        return "max" if self.max is not None else "min"
+
+    @property
+    def threshold(self) -> float:
+        threshold = self.max if self.max is not None else self.min
+        assert threshold is not None
+        return threshold
+
+
+class Waiver(Spec):
+    """A named person lets a failed gate through until a day; the card shows who, why and until when."""
+
+    gate: str = Field(description="<report>.<metric>, as in the gate table.")
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    until: date = Field(description="Last day (UTC) on which the waiver holds.")
+
+
+class ValidationSpec(Spec):
+    """Gates over the reports. `gates` overrides the thresholds that metrics are registered with, by '<report>.<metric>'."""
+
+    gates: dict[str, Gate] = Field(default={})
+    waivers: tuple[Waiver, ...] = ()

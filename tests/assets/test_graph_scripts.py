@@ -137,7 +137,7 @@ def test_the_card_shows_them(printed: Printed) -> None:
             assert f'dir="auto">{text}</dd>' in page or f'dir="auto" class="answer">{text}</dd>' in page
             assert text in read_me
         assert row["leaf"] in read_me.replace("\\", "") and row["leaf"].rpartition("/")[2] in page
-    assert f"by {BY}: {WHY}" in page and f"waived by {BY}: {WHY}" in read_me
+    assert f"by {BY} until 2100-01-01: {WHY}" in page and f"waived by {BY} until 2100-01-01: {WHY}" in read_me
     assert "\N{REPLACEMENT CHARACTER}" not in page + read_me
 
 

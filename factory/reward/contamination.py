@@ -67,7 +67,7 @@ class EvaluationIndex:
     def find(self, records: Sequence[Sequence[int]], tokens: Tokens) -> list[Hit | None]:
         """For each record, given as the numbers of its texts with the instruction first, the first item that it holds; None for none."""
         held = self._find_all(tokens) if self._texts else {}
-        return [self._choose(record, held) for record in records] if held else [None] * len(records)
+        return [None if held.keys().isdisjoint(record) else self._choose(record, held) for record in records]
 
     def _choose(self, record: Sequence[int], held: dict[int, tuple[Hit | None, Hit | None]]) -> Hit | None:
         for number, text in enumerate(record):
@@ -161,7 +161,7 @@ class _Grams:
 
 
 def _measure(place: str, joined: str, words: list[str], ngram: int) -> _Text:
-    characters = sum(not word.isascii() and is_character(word) for word in words)
+    characters = 0 if joined.isascii() else sum(map(is_character, words))
     unit = CHARACTERS_PER_WORD if 2 * characters > len(words) else 1
     size, least = unit * ngram, unit * min(LEAST_WORDS, ngram)
     return _Text(place, joined, 0 if len(words) < least else min(len(words), size))

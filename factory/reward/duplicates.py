@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
@@ -34,8 +35,8 @@ MOST_TEXTS: Final = 4096
 _BITS: Final = np.uint64(52)
 _MASK: Final = np.uint64((1 << 52) - 1)
 _NEXT: Final = np.uint64(0x9E3779B97F4A7C15)
-_CONTEXT: Final = np.uint64(0x5851F42D4C957F2D)
 _SEED: Final = 1
+_CONTEXT_SEED: Final = 2
 
 
 @dataclass(frozen=True)
@@ -89,19 +90,19 @@ class Keys:
         text, context_text = int(self.text_hashes[instruction]), int(self.text_hashes[context])
         return Key(hash((text, context_text)), context_text, self.shingles[instruction], self.shingles[context])
 
-    def sign(self, length: int) -> npt.NDArray[np.uint32]:
-        """A MinHash of each record (records by values), over its instruction's and its context's shingles together.
+    def sign(self, bands: int, rows: int) -> npt.NDArray[np.uint32]:
+        """The MinHash values of each record by band and row.
 
-        If both of two keys' similarities reach a threshold, so does that of the sets together: it lies between them. So LSH over these
-        signatures loses no pair that it would find over the parts. The MinHash of a union is the lesser of those of its parts.
+        Where records have a context, a third of a band's rows are its values, so that neither one question about many passages nor one
+        passage with many questions brings all together. A pair whose two similarities reach a threshold still agrees in all rows of a
+        band with a probability of threshold^rows at least.
         """
-        signed, whose = [], []
-        for texts, mark in ((self.instructions, np.uint64(0)), (self.contexts, _CONTEXT)):
-            distinct, of = np.unique(texts, return_inverse=True)
-            own = self.shingles.take(distinct)
-            signed.append(_sign(Shingles(mix(own.hashes ^ mark), own.bounds), length))
-            whose.append(of)
-        return np.minimum(signed[0][whose[0]], signed[1][whose[1]])
+        values = _sign(self.shingles, self.instructions, bands, rows, _SEED)
+        sizes = np.diff(self.shingles.bounds)
+        full = np.flatnonzero(sizes[self.contexts])
+        if len(full) and rows // 3:
+            values[full, :, -(rows // 3) :] = _sign(self.shingles, self.contexts[full], bands, rows // 3, _CONTEXT_SEED)
+        return values
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,13 @@ def jaccard(a: Hashes, b: Hashes) -> float:
     return float(_compare(a, [b.tobytes()])[0])
 
 
-def _sign(shingles: Shingles, length: int) -> npt.NDArray[np.uint32]:
+def _sign(shingles: Shingles, texts: Places, bands: int, rows: int, seed: int) -> npt.NDArray[np.uint32]:
     from rensa import RMinHash
 
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles.hashes, shingles.bounds.astype(np.uint64), length, _SEED)
-    return np.array(matrix.to_rows(), dtype=np.uint32).reshape(-1, length)
+    distinct, which = np.unique(texts, return_inverse=True)
+    own = shingles.take(distinct)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(own.hashes, own.bounds.astype(np.uint64), bands * rows, seed)
+    return np.array(matrix.to_rows(), dtype=np.uint32).reshape(-1, bands, rows)[which]
 
 
 def choose_bands(threshold: float) -> tuple[int, int]:
@@ -210,7 +213,7 @@ class Bands:
 
     def add(self, keys: Keys) -> None:
         """Adds a batch. Records count in the order in which they are added."""
-        values = keys.sign(self._bands * self._rows).reshape(len(keys), self._bands, self._rows)
+        values = keys.sign(self._bands, self._rows)
         self._hashes.append(mix((values * self._factors).sum(axis=2, dtype=np.uint64)))
 
     def group(self) -> Groups:
@@ -267,7 +270,8 @@ class KeyIndex:
 
     def __init__(self, threshold: float, origins: Sequence[str], groups: Groups) -> None:
         self._threshold, self._origins, self._groups = threshold, origins, groups
-        self._members: dict[int, list[int]] = {}
+        self._members: dict[int, list[int]] = defaultdict(list)
+        self._sizes: dict[int, int] = {}
         self._entries: dict[int, _Entry] = {}
         self._contexts: dict[int, bytes] = {}
 
@@ -276,15 +280,15 @@ class KeyIndex:
         self._entries[record] = _Entry(record_id, self._origins.index(origin), key.text, key.context_text, key.instruction.tobytes())
         if key.context_text not in self._contexts:
             self._contexts[key.context_text] = key.context.tobytes()
+        self._sizes[record] = len(key.instruction)
         for group in self._groups[record]:
-            self._members.setdefault(group, []).append(record)
+            self._members[group].append(record)
 
     def find(self, record: int, key: Key) -> Match | None:
         """What `key` copies: of the first origin, an exact copy before a near one, the nearest, the one with the least number."""
-        proposed: set[int] = set().union(*(self._members.get(group, ()) for group in self._groups[record]))
-        size = len(key.instruction) * key.instruction.itemsize
-        least, most = size * self._threshold - 1, size / self._threshold + 1
-        places = [place for place in proposed if least <= len(self._entries[place].instruction) <= most]
+        proposed: set[int] = set().union(*map(self._members.get, self._groups[record], repeat(())))
+        sizes, least, most = self._sizes, len(key.instruction) * self._threshold - 0.5, len(key.instruction) / self._threshold + 0.5
+        places = [place for place in proposed if least <= sizes[place] <= most]
         if not places:
             return None
         best = None

@@ -57,7 +57,8 @@ class Tokens:
     def list_words(self, text: int) -> list[str]:
         """The words of one text without signs. Of scripts that put no space between words, each character with its marks is one."""
         own = slice(int(self.bounds[text]), int(self.bounds[text + 1]))
-        return [str(piece) for piece, sign in zip(self.pieces[own], self.signs[own].tolist(), strict=True) if not sign]
+        pieces: list[str] = self.pieces[own].to_list()
+        return [piece for piece, sign in zip(pieces, self.signs[own].tolist(), strict=True) if not sign]
 
 
 def read_tokens(texts: Sequence[str]) -> Tokens:

@@ -59,8 +59,8 @@ class EvaluationIndex:
                 if words and joined not in known:
                     known.add(joined)
                     self._texts.append(_measure(item.place, joined, words, ngram))
-        words, bounds = _hash_flat([text.words.split(" ") for text in self._texts])
-        self._whole = dict(zip(_hash_whole(words, bounds).tolist(), range(len(self._texts)), strict=True))
+        wholes = _hash_whole(*_hash_flat([text.words.split(" ") for text in self._texts]))
+        self._whole = dict(zip(wholes.tolist(), range(len(self._texts)), strict=True))
         windows = sorted({text.window for text in self._texts if text.window})
         self._grams = {window: self._gather(window) for window in windows}
 

@@ -56,8 +56,8 @@ def find_copies(good: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> It
     groups = bands.group()
     near = KeyIndex(spec.near_duplicate, _ORIGINS, groups)
     for start, people in zip(count(step=_BATCH), seeds.iter_slices(_BATCH)):
-        for number, key in _read_grouped(people, "question", groups, start).items():
-            near.add(start + number, people["record_id"][number], people["split"][number], key)
+        for number, own in _read_grouped(people, "question", groups, start).items():
+            near.add(start + number, people["record_id"][number], people["split"][number], own)
         if alike:
             alike.add_people(people)
     units: dict[str, list[str | int | None]] = {}

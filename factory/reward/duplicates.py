@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
@@ -89,6 +89,9 @@ class Keys:
         instruction, context = self.instructions[record], self.contexts[record]
         text, context_text = int(self.text_hashes[instruction]), int(self.text_hashes[context])
         return Key(hash((text, context_text)), context_text, self.shingles[instruction], self.shingles[context])
+
+    def __iter__(self) -> Iterator[Key]:
+        return map(self.__getitem__, range(len(self)))
 
     def sign(self, bands: int, rows: int) -> npt.NDArray[np.uint32]:
         """The MinHash values of each record by band and row.
@@ -258,7 +261,6 @@ class _Entry:
     rank: int
     text: int
     context_text: int
-    instruction: bytes
 
 
 class KeyIndex:
@@ -271,28 +273,28 @@ class KeyIndex:
     def __init__(self, threshold: float, origins: Sequence[str], groups: Groups) -> None:
         self._threshold, self._origins, self._groups = threshold, origins, groups
         self._members: dict[int, list[int]] = defaultdict(list)
-        self._sizes: dict[int, int] = {}
+        self._instructions: dict[int, bytes] = {}
         self._entries: dict[int, _Entry] = {}
         self._contexts: dict[int, bytes] = {}
 
     def add(self, record: int, record_id: str, origin: str, key: Key) -> None:
         """Adds a key; `record` is its number in the groups."""
-        self._entries[record] = _Entry(record_id, self._origins.index(origin), key.text, key.context_text, key.instruction.tobytes())
+        self._entries[record] = _Entry(record_id, self._origins.index(origin), key.text, key.context_text)
+        self._instructions[record] = key.instruction.tobytes()
         if key.context_text not in self._contexts:
             self._contexts[key.context_text] = key.context.tobytes()
-        self._sizes[record] = len(key.instruction)
         for group in self._groups[record]:
             self._members[group].append(record)
 
     def find(self, record: int, key: Key) -> Match | None:
         """What `key` copies: of the first origin, an exact copy before a near one, the nearest, the one with the least number."""
         proposed: set[int] = set().union(*map(self._members.get, self._groups[record], repeat(())))
-        sizes, least, most = self._sizes, len(key.instruction) * self._threshold - 0.5, len(key.instruction) / self._threshold + 0.5
-        places = [place for place in proposed if least <= sizes[place] <= most]
-        if not places:
+        least, most = key.instruction.nbytes * self._threshold - 1, key.instruction.nbytes / self._threshold + 1
+        fitting = [(place, own) for place in proposed if least <= len(own := self._instructions[place]) <= most]
+        if not fitting:
             return None
-        best = None
-        similarities = _compare(key.instruction, [self._entries[place].instruction for place in places])
+        places, instructions = zip(*fitting, strict=True)
+        similarities, best = _compare(key.instruction, instructions), None
         for at in np.flatnonzero(similarities >= self._threshold).tolist():
             entry, similarity = self._entries[places[at]], float(similarities[at])
             if entry.context_text != key.context_text:

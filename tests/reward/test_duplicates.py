@@ -147,7 +147,10 @@ def test_signatures_estimate_similarity_as_well_as_those_of_datasketch() -> None
     ours = read([(" ".join(words), None) for words in tasks]).sign(1, values)[:, 0]
     true = [len(a & b) / len(a | b) for a, b in zip(sets[::2], sets[1::2], strict=True)]
     expected = math.sqrt(statistics.mean(similarity * (1 - similarity) / values for similarity in true))
-    for estimates in ([a.jaccard(b) for a, b in zip(theirs[::2], theirs[1::2], strict=True)], (ours[::2] == ours[1::2]).mean(axis=1).tolist()):
+    for estimates in (
+        [a.jaccard(b) for a, b in zip(theirs[::2], theirs[1::2], strict=True)],
+        (ours[::2] == ours[1::2]).mean(axis=1).tolist(),
+    ):
         errors = [estimate - known for estimate, known in zip(estimates, true, strict=True)]
         assert statistics.fmean(errors) == pytest.approx(0, abs=5 * expected / math.sqrt(pairs))
         assert math.sqrt(statistics.fmean(error**2 for error in errors)) < 1.15 * expected
@@ -177,12 +180,11 @@ def near_tasks(rng: random.Random, count: int) -> list[tuple[str, str | None]]:
     return [(" ".join(task), rng.choice(contexts)) for task in found]
 
 
-@pytest.mark.parametrize("size", [1, 64, 1000])
-@pytest.mark.parametrize("threshold", [0.3, 0.6, 0.9, 1.0])
+@pytest.mark.parametrize(("threshold", "size"), [(0.3, 64), (0.6, 1000), (0.6, 1), (0.9, 64), (1.0, 64)])
 def test_index_finds_what_comparing_all_pairs_finds(threshold: float, size: int) -> None:
     """Whatever number of records is read at a time."""
     rng = random.Random(1)
-    tasks = near_tasks(rng, 400)
+    tasks = near_tasks(rng, 250)
     keys = [read_key(task, context, "en") for task, context in tasks]
     bands = Bands(threshold)
     for start in range(0, len(tasks), size):
@@ -211,7 +213,9 @@ def test_records_in_no_group_are_like_no_other(asked: list[tuple[str, str | None
     bands.add(read(asked))
     grouped = bands.group().find_grouped(0, len(asked))
     keys = [read_key(task, context, "en") for task, context in asked]
-    alike = {place for place, key in enumerate(keys) for other, own in enumerate(keys) if place != other and key.similarity(own) >= threshold}
+    alike = {
+        place for place, key in enumerate(keys) for other, own in enumerate(keys) if place != other and key.similarity(own) >= threshold
+    }
     assert alike <= {*grouped}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import pytest
 import regex
@@ -27,7 +28,7 @@ def split(text: str) -> list[str]:
 def test_tokens_of_every_script_are_those_of_the_pattern(texts: list[str]) -> None:
     tokens = read_tokens(texts)
     bounds = tokens.bounds.tolist()
-    assert [tokens.pieces[begin:end].to_list() for begin, end in zip(bounds, bounds[1:])] == [split(text) for text in texts]
+    assert [tokens.pieces[begin:end].to_list() for begin, end in pairwise(bounds)] == [split(text) for text in texts]
     signs = [piece for piece, sign in zip(tokens.pieces, tokens.signs, strict=True) if sign]
     assert {*signs} == {*"-+*/%=<>^×÷±$£¥"} & {*tokens.pieces}
 

@@ -1,11 +1,13 @@
 """Near-duplicates of short texts: time, peak memory, recall and precision, with datasketch's own LSH beside it; and how long the verdict's
 search for copies takes over stored records. Run from the project's folder:
 
-.venv/bin/python bench/dedup.py                      # 1,000,000 texts, a tenth of them planted near-duplicates
-.venv/bin/python bench/dedup.py --records 100000     # stored records, with seeds, contexts and an evaluation set
+.venv/bin/python bench/dedup.py                   # all that docs/benchmarks.md shows: 1,000,000 texts, then 100,000 stored records
+.venv/bin/python bench/dedup.py --texts 0         # the stored records alone, with seeds, contexts and an evaluation set
+.venv/bin/python bench/dedup.py --records 0 --datasketch-texts 1000000
 
-Each engine is a process of its own with one thread; its processor time counts its start. A text is flagged where it is like one that came
-before it and was not flagged itself. What is alike in truth is told by the exact Jaccard similarity of the shingle sets.
+The load of the machine is told first: figures are worth something where it is near 0. Each engine is a process of its own with one
+thread; its processor time counts its start. A text is flagged where it is like one that came before it and was not flagged itself. What is
+alike in truth is told by the exact Jaccard similarity of the shingle sets.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,8 @@ import polars as pl
 from factory.problems import WRITERS, write_problem
 from factory.records import SCORED, SEED, TURNS
 from factory.reward.copies import find_copies
-from factory.reward.duplicates import Key, choose_bands, read_key
+from factory.reward.duplicates import Keys, choose_bands, read_keys
+from factory.reward.words import read_tokens
 from factory.reward_spec import RewardSpec
 
 THRESHOLD = 0.9
@@ -36,6 +40,8 @@ PLANTED = 0.1
 WORDS = (20, 60)
 VOCABULARY = 50_000
 SEED_NUMBER = 7
+BATCH = 1000
+ONE_THREAD = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")
 BINS = ((0.95, 1.01), (0.9, 0.95), (0.85, 0.9), (0.8, 0.85), (0.0, 0.8))
 
 
@@ -99,13 +105,14 @@ def run_datasketch(texts: pl.DataFrame, bands: tuple[int, int] | None = None) ->
     lsh = MinHashLSH(threshold=THRESHOLD, num_perm=SIGNATURE_LENGTH, params=bands)
     blank = MinHash(num_perm=SIGNATURE_LENGTH)
     flagged = {}
-    for row, text in texts.select("row", "text").iter_rows():
-        minhash = blank.copy()
-        minhash.update_batch([shingle.encode() for shingle in read_key(text, None, "xx").instruction])
-        if found := lsh.query(minhash):
-            flagged[row] = found
-        else:
-            lsh.insert(row, minhash, check_duplication=False)
+    for part in texts.iter_slices(BATCH):
+        for row, key in zip(part["row"], read(part["text"].to_list()), strict=True):
+            minhash = blank.copy()
+            minhash.update_batch([shingle.tobytes() for shingle in key.instruction])
+            if found := lsh.query(minhash):
+                flagged[row] = found
+            else:
+                lsh.insert(row, minhash, check_duplication=False)
     return flagged
 
 
@@ -114,7 +121,8 @@ def run_datasketch_wide(texts: pl.DataFrame) -> dict[int, list[int]]:
     return run_datasketch(texts, choose_bands(THRESHOLD))
 
 
-ENGINES = {"data-factory": run_ours, "datasketch": run_datasketch, "datasketch, our bands": run_datasketch_wide}
+OURS, RECORDS = "data-factory", "records"
+ENGINES = {OURS: run_ours, "datasketch": run_datasketch, "datasketch, our bands": run_datasketch_wide}
 
 
 def run_engine(name: str, file: Path, count: int, out: Path) -> None:
@@ -136,36 +144,45 @@ def compare(file: Path, counts: dict[str, int]) -> None:
     """Runs the engines one after the other and prints their figures."""
     rows = pl.read_parquet(file)
     texts, bases = rows["text"].to_list(), rows["base_row"].to_list()
-    keys = {row: key(texts[row]).similarity(key(texts[base])) for row, base in enumerate(bases) if base is not None}
+    planted = [(row, base) for row, base in enumerate(bases) if base is not None]
+    truth = dict(zip([row for row, _ in planted], measure(texts, planted), strict=True))
     print("| engine | texts | s | CPU s | peak GB | flagged | recall | precision |\n|---|---|---|---|---|---|---|---|")
     shares = []
     for name, count in counts.items():
         out = file.with_suffix(".json")
         command = [sys.executable, __file__, "--engine", name, "--file", str(file), "--out", str(out), "--texts", str(count)]
-        subprocess.run(
-            command, check=True, env=os.environ | dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")
-        )
+        subprocess.run(command, check=True, env=ONE_THREAD)
         seen = json.loads(out.read_text())
         flagged = dict(seen["flagged"])
-        alike = [row for row, similarity in keys.items() if similarity >= THRESHOLD and row < count]
+        alike = [row for row, similarity in truth.items() if similarity >= THRESHOLD and row < count]
         recall = sum(row in flagged for row in alike) / len(alike)
-        right = sum(max(key(texts[row]).similarity(key(texts[other])) for other in found) >= THRESHOLD for row, found in flagged.items())
+        named = [(row, other) for row, found in flagged.items() for other in found]
+        right = len({row for (row, _), similarity in zip(named, measure(texts, named), strict=True) if similarity >= THRESHOLD})
         print(
             f"| {name} | {count:,} | {seen['seconds']:.0f} | {seen['cpu']:.0f} | {seen['peak']:.2f} | {len(flagged):,} | {recall:.4f} "
             f"| {right / max(len(flagged), 1):.4f} |",
             flush=True,
         )
         for low, high in BINS:
-            within = [row for row, similarity in keys.items() if low <= similarity < high and row < count]
+            within = [row for row, similarity in truth.items() if low <= similarity < high and row < count]
             shares.append((name, f"{low:.2f} to {min(high, 1):.2f}", len(within), sum(row in flagged for row in within)))
     print("\n| engine | true similarity of the planted copy | planted | flagged |\n|---|---|---|---|")
     for name, span, planted, flagged_of in shares:
         print(f"| {name} | {span} | {planted:,} | {flagged_of:,} ({flagged_of / max(planted, 1):.1%}) |")
 
 
-def key(text: str) -> Key:
-    """What a text asks; of a language without stopwords."""
-    return read_key(text, None, "xx")
+def read(texts: list[str]) -> Keys:
+    """What texts ask; of a language without stopwords."""
+    tokens = read_tokens([*texts, ""])
+    return read_keys(tokens, ["xx"] * len(tokens.texts), [(number, len(texts)) for number in range(len(texts))])
+
+
+def measure(texts: list[str], pairs: list[tuple[int, int]]) -> Iterator[float]:
+    """The exact similarity of pairs of texts."""
+    for start in range(0, len(pairs), BATCH):
+        part = pairs[start : start + BATCH]
+        ones, others = (read([texts[pair[side]] for pair in part]) for side in (0, 1))
+        yield from (one.similarity(other) for one, other in zip(ones, others, strict=True))
 
 
 def make_records(count: int, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, RewardSpec]:
@@ -212,24 +229,28 @@ def time_records(count: int, folder: Path) -> None:
 def main() -> None:
     """Parses the arguments and measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=1_000_000)
-    parser.add_argument("--datasketch-texts", type=int, help="fewer texts for datasketch; else as many")
-    parser.add_argument("--records", type=int, help="time the search over so many stored records instead")
-    parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--texts", type=int, default=1_000_000, help="0 for none; %(default)s unless given")
+    parser.add_argument("--datasketch-texts", type=int, default=100_000, help="the first of them, for datasketch; %(default)s unless given")
+    parser.add_argument("--records", type=int, default=100_000, help="stored records, 0 for none; %(default)s unless given")
+    parser.add_argument("--engine", choices=[*ENGINES, RECORDS], help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.engine:
+    if options.engine == RECORDS:
+        time_records(options.records, options.out)
+    elif options.engine:
         run_engine(options.engine, options.file, options.texts, options.out)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        if options.records:
-            time_records(options.records, Path(folder))
-            return
-        file = Path(folder) / "texts.parquet"
-        write_texts(options.texts, file)
-        theirs = options.datasketch_texts or options.texts
-        compare(file, {name: options.texts if name == "data-factory" else theirs for name in ENGINES})
+    else:
+        print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
+        with tempfile.TemporaryDirectory() as folder:
+            if options.texts:
+                file = Path(folder) / "texts.parquet"
+                write_texts(options.texts, file)
+                theirs = min(options.datasketch_texts, options.texts)
+                compare(file, {name: options.texts if name == OURS else theirs for name in ENGINES})
+            if options.records:
+                command = [sys.executable, __file__, "--engine", RECORDS, "--records", str(options.records), "--out", folder]
+                subprocess.run(command, check=True, env=ONE_THREAD)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,12 @@ from factory.generation.local_teacher import LocalTeacher
 from factory.line import GenerationSpec, Line, load_line
 from factory.problems import WRITERS
 from factory.records import DOCUMENT, empty
-from factory.reward.duplicates import jaccard, normalise, read_key
+from factory.reward.duplicates import jaccard, read_key
 from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
 from factory.reward.verifiers import SETTINGS, verify
+from factory.reward.words import normalise
 from factory.seeds import collect_examples, read_taxonomy
 from factory.validation.text import distinct
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from factory.reward.duplicates import hash_all, is_character, normalise, split_words
 from factory.reward.evaluation_sets import Item
+from factory.reward.words import Hashes, Places, Tokens, hash_words, is_character, read_tokens
 
 LEAST_WORDS: Final = 8
 """Fewer words in a row are found by chance: the least N of GPT-3's appendix C."""
@@ -20,9 +20,8 @@ CHARACTERS_PER_WORD: Final = 2
 FREQUENT: Final = 10
 """N-grams in more texts than this tell nothing: appendix C of GPT-3, there of training documents."""
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
-
-Hashes = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
+_BATCH: Final = 1024
+"""Items that are read at a time; it bounds memory and changes no hit."""
 
 
 @dataclass(frozen=True)
@@ -50,58 +49,63 @@ class EvaluationIndex:
 
     def __init__(self, items: Sequence[Item], ngram: int) -> None:
         self._texts: list[_Text] = []
-        self._whole: dict[str, int] = {}
-        for item in items:
-            words = split_words(normalise(item.text))
-            joined = " ".join(words)
-            if words and joined not in self._whole:
-                self._whole[joined] = len(self._texts)
-                self._texts.append(_measure(item.place, words, ngram))
+        known: set[str] = set()
+        for start in range(0, len(items), _BATCH):
+            batch = items[start : start + _BATCH]
+            tokens = read_tokens([item.text for item in batch])
+            for number, item in enumerate(batch):
+                words = tokens.list_words(number)
+                joined = " ".join(words)
+                if words and joined not in known:
+                    known.add(joined)
+                    self._texts.append(_measure(item.place, joined, words, ngram))
+        wholes = _hash_whole(*_hash_flat([text.words.split(" ") for text in self._texts]))
+        self._whole = dict(zip(wholes.tolist(), range(len(self._texts)), strict=True))
         windows = sorted({text.window for text in self._texts if text.window})
         self._grams = {window: self._gather(window) for window in windows}
 
-    def find(self, parts: Sequence[tuple[str | None, ...]]) -> list[Hit | None]:
-        """For each record, given as its texts with the instruction first, the first item that it holds; None where it holds none."""
-        if not self._texts:
-            return [None] * len(parts)
-        texts = list(dict.fromkeys(text for record in parts for text in record if text))
-        words = [split_words(normalise(text)) for text in texts]
-        held = dict(zip(texts, self._find_all(words), strict=True))
-        return [self._choose(record, held) for record in parts]
+    def find(self, records: Sequence[Sequence[int]], tokens: Tokens) -> list[Hit | None]:
+        """For each record, given as the numbers of its texts with the instruction first, the first item that it holds; None for none."""
+        held = self._find_all(tokens) if self._texts else {}
+        return [None if held.keys().isdisjoint(record) else self._choose(record, held) for record in records]
 
-    def _choose(self, record: tuple[str | None, ...], held: dict[str, tuple[Hit | None, Hit | None]]) -> Hit | None:
+    def _choose(self, record: Sequence[int], held: dict[int, tuple[Hit | None, Hit | None]]) -> Hit | None:
         for number, text in enumerate(record):
-            if text:
-                hit, whole = held[text]
-                if hit or (whole and number == 0):
-                    return hit or whole
+            hit, whole = held.get(text, (None, None))
+            if hit or (whole and number == 0):
+                return hit or whole
         return None
 
-    def _find_all(self, words: Sequence[list[str]]) -> Iterator[tuple[Hit | None, Hit | None]]:
-        """For each text what it holds, and the short text that it is as a whole."""
-        firsts: list[tuple[int, int, int] | None] = [None] * len(words)
-        hashes, bounds = _hash_flat(words)
+    def _find_all(self, tokens: Tokens) -> dict[int, tuple[Hit | None, Hit | None]]:
+        """Of each text that holds anything what it holds, and the short text that it is as a whole."""
+        hashes, bounds = tokens.words
+        words = cache(tokens.list_words)
+        firsts: dict[int, tuple[int, int, int]] = {}
         for window, grams in self._grams.items():
             rolled = _roll(hashes, window)
-            owners = np.searchsorted(bounds, np.arange(len(rolled)), side="right") - 1
             likely = grams.find_likely(rolled)
-            likely = likely[likely + window <= bounds[owners[likely] + 1]]
-            for place, owner in zip(likely.tolist(), owners[likely].tolist(), strict=True):
+            owners = np.searchsorted(bounds, likely, side="right") - 1
+            inside = likely + window <= bounds[owners + 1]
+            for place, owner in zip(likely[inside].tolist(), owners[inside].tolist(), strict=True):
                 start = place - int(bounds[owner])
                 for text, offset in grams.list_equal(rolled[place]):
-                    if words[owner][start : start + window] == self._texts[text].words.split(" ")[offset : offset + window]:
+                    if words(owner)[start : start + window] == self._texts[text].words.split(" ")[offset : offset + window]:
                         found = (start, text, window)
-                        firsts[owner] = min(firsts[owner] or found, found)
+                        firsts[owner] = min(firsts.get(owner, found), found)
                         break
-        for first, own in zip(firsts, words, strict=True):
-            whole = self._whole.get(" ".join(own))
-            same = None if whole is None else Hit(self._texts[whole].place, _join(own))
-            if first is not None:
-                yield Hit(self._texts[first[1]].place, _join(own[first[0] : first[0] + first[2]])), same
-            elif whole is not None and self._texts[whole].window:
-                yield same, same
-            else:
-                yield None, same
+        wholes = {owner: self._whole[each] for owner, each in enumerate(_hash_whole(hashes, bounds).tolist()) if each in self._whole}
+        held = {}
+        for owner in firsts.keys() | wholes.keys():
+            hit, same, own = None, None, words(owner)
+            if owner in wholes and self._texts[wholes[owner]].words == " ".join(own):
+                whole = self._texts[wholes[owner]]
+                same = Hit(whole.place, _join(own))
+                hit = same if whole.window else None
+            if owner in firsts:
+                start, text, window = firsts[owner]
+                hit = Hit(self._texts[text].place, _join(own[start : start + window]))
+            held[owner] = (hit, same)
+        return held
 
     def _gather(self, window: int) -> _Grams:
         """The n-grams of so many words of all texts that are found by them."""
@@ -156,17 +160,17 @@ class _Grams:
             yield int(self._texts[at]), int(self._offsets[at])
 
 
-def _measure(place: str, words: list[str], ngram: int) -> _Text:
-    characters = sum(not word.isascii() and is_character(word) for word in words)
+def _measure(place: str, joined: str, words: list[str], ngram: int) -> _Text:
+    characters = 0 if joined.isascii() else sum(map(is_character, words))
     unit = CHARACTERS_PER_WORD if 2 * characters > len(words) else 1
     size, least = unit * ngram, unit * min(LEAST_WORDS, ngram)
-    return _Text(place, " ".join(words), 0 if len(words) < least else min(len(words), size))
+    return _Text(place, joined, 0 if len(words) < least else min(len(words), size))
 
 
 def _hash_flat(texts: Sequence[list[str]]) -> tuple[Hashes, Places]:
     """The hashes of all words of all texts, one behind the other, and the bounds of each text."""
     bounds = np.cumsum([0, *map(len, texts)])
-    return hash_all(list(chain.from_iterable(texts))).view(np.uint64), bounds
+    return hash_words(list(chain.from_iterable(texts))), bounds
 
 
 def _roll(hashes: Hashes, window: int) -> Hashes:
@@ -176,6 +180,16 @@ def _roll(hashes: Hashes, window: int) -> Hashes:
         rolled *= _MULTIPLIER
         rolled += hashes[step : step + len(rolled)]
     return rolled
+
+
+def _hash_whole(hashes: Hashes, bounds: Places) -> Hashes:
+    """The same polynomial hash of all words of each text."""
+    lengths = np.diff(bounds)
+    powers = np.ones(int(lengths.max(initial=0)) + 1, dtype=np.uint64)
+    powers[1:] = np.cumprod(np.full(len(powers) - 1, _MULTIPLIER))
+    terms = hashes * powers[np.repeat(bounds[1:], lengths) - np.arange(len(hashes)) - 1]
+    sums = np.concatenate((np.zeros(1, dtype=np.uint64), np.cumsum(terms)))
+    return np.asarray(sums[bounds[1:]] - sums[bounds[:-1]])
 
 
 def _join(words: Sequence[str]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Final
 
 import polars as pl
 
-from factory.reward.contamination import EvaluationIndex
-from factory.reward.duplicates import Key, KeyIndex, Match, read_key
+from factory.reward.contamination import EvaluationIndex, Hit
+from factory.reward.duplicates import Bands, Groups, Key, KeyIndex, Keys, Match, read_keys
 from factory.reward.evaluation_sets import read_sets
 from factory.reward.semantic import Embedder, Likeness, Meaning, MeaningIndex
+from factory.reward.words import Tokens, normalise, read_tokens
 from factory.reward_spec import RewardSpec, SemanticSpec
 
 COPY_REASONS = ("contaminated", "holdout_overlap", "seed_copy", "duplicate", "near_duplicate", "semantic_duplicate")
@@ -42,28 +44,36 @@ def find_copies(good: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> It
     Raises InputFaults for an evaluation set that cannot be read, FactoryError for an embedder that cannot be opened.
     """
     sets = EvaluationIndex(read_sets(spec.contamination), spec.contamination.ngram)
-    near = KeyIndex(spec.near_duplicate, _ORIGINS)
     alike = None if spec.semantic is None else _Alike(spec.semantic)
+    bands = Bands(spec.near_duplicate)
     for people in seeds.iter_slices(_BATCH):
-        keys = _read_keys(people, "question")
-        for record_id, split, key, signature in zip(people["record_id"], people["split"], keys, near.sign(keys), strict=True):
-            near.add(record_id, split, key, signature)
+        bands.add(_read_keys(people, "question"))
+    hits: dict[int, Hit] = {}
+    for start, batch in zip(count(step=_BATCH), good.iter_slices(_BATCH)):
+        keys, found = _read_batch(batch, sets)
+        bands.add(keys)
+        hits |= {start + number: hit for number, hit in enumerate(found) if hit}
+    groups = bands.group()
+    near = KeyIndex(spec.near_duplicate, _ORIGINS, groups)
+    for start, people in zip(count(step=_BATCH), seeds.iter_slices(_BATCH)):
+        for number, own in _read_grouped(people, "question", groups, start).items():
+            near.add(start + number, people["record_id"][number], people["split"][number], own)
         if alike:
-            alike.add_people(people, keys)
+            alike.add_people(people)
     units: dict[str, list[str | int | None]] = {}
-    for batch in good.iter_slices(_BATCH):
-        keys = _read_keys(batch, "instruction")
-        signatures = near.sign(keys)
-        hits = sets.find([_list_parts(*parts) for parts in batch.select("instruction", "context", "response", "turns").iter_rows()])
+    for start, batch in zip(count(step=_BATCH), good.iter_slices(_BATCH)):
+        place = seeds.height + start
+        grouped = _read_grouped(batch, "instruction", groups, place)
         if alike:
             # By far the dearest step, so only for what no record before this batch answers for.
-            new = [hit is None and near.find(key, signature) is None for hit, key, signature in zip(hits, keys, signatures, strict=True)]
-            alike.read(batch["instruction"], keys, new)
-        places = batch.select("row", "record_id", "instruction_id", "seed").iter_rows()
-        for number, ((row, record_id, *unit), hit, key, signature) in enumerate(zip(places, hits, keys, signatures, strict=True)):
-            if hit:
+            copied = {number for number, key in grouped.items() if near.find(place + number, key)}
+            alike.read(batch, [number not in copied and start + number not in hits for number in range(batch.height)])
+        rows = batch.select("row", "record_id", "instruction_id", "seed").iter_rows()
+        for number, (row, record_id, *unit) in enumerate(rows):
+            key = grouped.get(number)
+            if hit := hits.get(start + number):
                 yield row, "contaminated", hit.place, hit.words
-            elif match := near.find(key, signature):
+            elif key and (match := near.find(place + number, key)):
                 if unit[0] is None or units.get(match.record_id) != unit:
                     yield row, _NEAR_REASONS[match.origin][not match.exact], match.record_id, _describe(match)
             elif alike and (likeness := alike.find(number)):
@@ -71,7 +81,8 @@ def find_copies(good: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> It
             else:
                 if unit[0] is not None:
                     units[record_id] = unit
-                near.add(record_id, _BEFORE, key, signature)
+                if key:
+                    near.add(place + number, record_id, _BEFORE, key)
                 if alike:
                     alike.add(record_id, number)
 
@@ -86,15 +97,16 @@ class _Alike:
         self._before: list[Likeness | None] = []
         self._start = 0
 
-    def add_people(self, people: pl.DataFrame, keys: Sequence[Key]) -> None:
+    def add_people(self, people: pl.DataFrame) -> None:
         vectors = self._embedder.embed(people["question"].to_list())
-        for record_id, split, vector, key in zip(people["record_id"], people["split"], vectors, keys, strict=True):
-            self._index.add(record_id, split, Meaning(vector, key.text[1]))
+        for record_id, split, vector, context in zip(people["record_id"], people["split"], vectors, people["context"], strict=True):
+            self._index.add(record_id, split, Meaning(vector, normalise(context or "")))
 
-    def read(self, instructions: Iterable[str], keys: Sequence[Key], new: Sequence[bool]) -> None:
+    def read(self, batch: pl.DataFrame, new: Sequence[bool]) -> None:
         """Begins a batch; only what is `new` is embedded."""
-        vectors = iter(self._embedder.embed([text for text, is_new in zip(instructions, new, strict=True) if is_new]))
-        self._meanings = [Meaning(next(vectors) if is_new else None, key.text[1]) for key, is_new in zip(keys, new, strict=True)]
+        vectors = iter(self._embedder.embed(batch["instruction"].filter(new).to_list()))
+        contexts = [normalise(context or "") for context in batch["context"]]
+        self._meanings = [Meaning(next(vectors) if is_new else None, context) for context, is_new in zip(contexts, new, strict=True)]
         self._before, self._start = self._index.search(self._meanings), len(self._index)
 
     def find(self, number: int) -> Likeness | None:
@@ -106,13 +118,50 @@ class _Alike:
         self._index.add(record_id, _BEFORE, self._meanings[number])
 
 
-def _list_parts(instruction: str, context: str | None, response: str, turns: Sequence[Mapping[str, str]] | None) -> tuple[str | None, ...]:
-    return instruction, context, response, *(turn["content"] for turn in turns or ())
-
-
 def _describe(match: Match) -> str:
     return "exact" if match.exact else f"near {match.similarity:.2f}"
 
 
-def _read_keys(frame: pl.DataFrame, asked: str) -> list[Key]:
-    return [read_key(*row) for row in frame.select(asked, "context", "language").iter_rows()]
+class _Texts:
+    """The texts of a batch, each read once however many records hold it; in two languages it is two."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def number(self, text: str | None, language: str) -> int:
+        return self._numbers.setdefault((text or "", language), len(self._numbers))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def read(self) -> tuple[Tokens, list[str]]:
+        """The tokens and the language of each text."""
+        return read_tokens([text for text, _ in self._numbers]), [language for _, language in self._numbers]
+
+
+def _read_keys(frame: pl.DataFrame, asked: str) -> Keys:
+    texts = _Texts()
+    rows = frame.select(asked, "context", "language").iter_rows()
+    records = [(texts.number(text, language), texts.number(context, language)) for text, context, language in rows]
+    return read_keys(*texts.read(), records)
+
+
+def _read_grouped(frame: pl.DataFrame, asked: str, groups: Groups, start: int) -> dict[int, Key]:
+    """The keys of those rows that may be like others, by their numbers in the frame, whose first is record `start` of the groups."""
+    grouped = groups.find_grouped(start, frame.height)
+    return dict(zip(grouped, _read_keys(frame[grouped], asked), strict=True)) if grouped else {}
+
+
+def _read_batch(batch: pl.DataFrame, sets: EvaluationIndex) -> tuple[Keys, list[Hit | None]]:
+    """What the rows ask, and what they hold of evaluation sets."""
+    texts = _Texts()
+    rows = batch.select("instruction", "context", "language").iter_rows()
+    records = [(texts.number(text, language), texts.number(context, language)) for text, context, language in rows]
+    asked = len(texts)
+    others = batch.select("response", "turns", "language").iter_rows()
+    parts = [
+        (*record, texts.number(response, language), *(texts.number(turn["content"], language) for turn in turns or ()))
+        for record, (response, turns, language) in zip(records, others, strict=True)
+    ]
+    tokens, languages = texts.read()
+    return read_keys(tokens.head(asked), languages[:asked], records), sets.find(parts, tokens)

@@ -14,8 +14,8 @@ from factory.generation.local_teacher import LocalTeacher
 from factory.line import EvaluationSpec
 from factory.problems import WRITERS, write_problem
 from factory.records import ANSWER, record_id, take_examples
-from factory.reward.duplicates import normalise
 from factory.reward.verifiers import verify
+from factory.reward.words import normalise
 from factory.training.answer import OnAnswers, Origin, Problem, answer_problems
 
 TRIES_PER_PROBLEM = 50

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from factory.faults import InputFaults
 from factory.reward.contamination import EvaluationIndex, Hit
 from factory.reward.evaluation_sets import Item, digest_sets, read_sets, split_field
+from factory.reward.words import read_tokens
 from factory.reward_spec import ContaminationSpec
 
 QUESTION = "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May."
@@ -23,7 +24,7 @@ FIRST = "natalia sold clips to 48 of her friends in april and then she"
 
 def find(text: str | None, *items: str, ngram: int = 13, response: str | None = None) -> Hit | None:
     index = EvaluationIndex([Item(f"set:{number}", item) for number, item in enumerate(items, 1)], ngram)
-    return index.find([(text, None, response)])[0]
+    return index.find([(0, 1)], read_tokens([text or "", response or ""]))[0]
 
 
 def test_thirteen_words_in_a_row_contaminate_and_twelve_do_not() -> None:
@@ -120,10 +121,10 @@ def test_many_records_are_found_as_each_alone_is() -> None:
     for place, item in planted.items():
         records[place] += f" {items[item]}" if len(items[item].split()) >= 8 else ""
     index = EvaluationIndex([Item(f"s:{n}", item) for n, item in enumerate(items)], 13)
-    found = index.find([(record,) for record in records])
+    found = index.find([(number,) for number in range(300)], read_tokens(records))
     expected = [f"s:{planted[n]}" if n in planted and len(items[planted[n]].split()) >= 8 else None for n in range(300)]
     assert [hit.place if hit else None for hit in found] == expected
-    assert [index.find([(record,)])[0] for record in records] == found
+    assert [index.find([(0,)], read_tokens([record]))[0] for record in records] == found
 
 
 ROWS = [{"question": "Wie viele Äpfel?", "answer": "drei", "number": 3}, {"question": "多少？", "answer": " ", "number": 4}]

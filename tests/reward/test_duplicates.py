@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import datasketch
 import pytest
-import rensa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError
-from factory.reward.duplicates import KeyIndex, Match, choose_bands, read_key, split_words
+from factory.reward.duplicates import Bands, Key, KeyIndex, Keys, Match, choose_bands, read_key, read_keys
+from factory.reward.words import read_tokens
 
 NOTE = "Write a thank-you note to Rina for the blue scarf."
 THRESHOLD = 0.9
@@ -120,25 +120,17 @@ def test_similarity_is_that_of_numbered_words_and_pairs(one: str, other: str) ->
     assert similarity(one, other, language="xx") == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("it's 4 + 5 = **9**.", ["it", "s", "4", "5", "9"]),
-        ("gpt-4は東京タワーです。", ["gpt", "4", "は", "東", "京", "タ", "ワ", "ー", "で", "す"]),
-        ("ที่นี่ ok", ["ที่", "นี่", "ok"]),
-        ("हिन्दी में", ["हिन्दी", "में"]),
-    ],
-)
-def test_words_of_every_script(text: str, words: list[str]) -> None:
-    assert split_words(text) == words
-
-
 @pytest.mark.parametrize("threshold", [0.06, 0.3, 0.5, 0.8, 0.9, 0.95, 0.999])
 def test_bands_are_the_most_selective_that_miss_few(threshold: float) -> None:
     bands, rows = choose_bands(threshold)
     assert (1 - threshold**rows) ** bands <= 1e-5
     length = 96 if bands * rows <= 96 else 256
     assert (1 - threshold ** (rows + 1)) ** (length // (rows + 1)) > 1e-5 or rows == length // 2
+
+
+def read(tasks: list[tuple[str, str | None]], language: str = "en") -> Keys:
+    texts = [text or "" for task in tasks for text in task]
+    return read_keys(read_tokens(texts), [language] * len(texts), [(2 * number, 2 * number + 1) for number in range(len(tasks))])
 
 
 def test_signatures_estimate_similarity_as_well_as_those_of_datasketch() -> None:
@@ -148,16 +140,30 @@ def test_signatures_estimate_similarity_as_well_as_those_of_datasketch() -> None
     for _ in range(pairs):
         words = rng.sample(range(10**6), 60)
         tasks += [[f"w{n}" for n in words[:50]], [f"w{n}" for n in words[rng.randrange(1, 11) :]]]
+    sets = [{*words, *pairwise(words)} for words in tasks]
     theirs = [datasketch.MinHash(num_perm=values, hashfunc=datasketch.hashfunc.sha1_hash32) for _ in tasks]
-    for minhash, words in zip(theirs, tasks, strict=True):
-        minhash.update_batch([word.encode() for word in words])
-    ours = rensa.RMinHash.from_token_sets(tasks, values, 1)
-    true = [len({*a} & {*b}) / len({*a} | {*b}) for a, b in zip(tasks[::2], tasks[1::2], strict=True)]
+    for minhash, each in zip(theirs, sets, strict=True):
+        minhash.update_batch([repr(shingle).encode() for shingle in each])
+    ours = read([(" ".join(words), None) for words in tasks]).sign(1, values)[:, 0]
+    true = [len(a & b) / len(a | b) for a, b in zip(sets[::2], sets[1::2], strict=True)]
     expected = math.sqrt(statistics.mean(similarity * (1 - similarity) / values for similarity in true))
-    for signatures in (ours, theirs):
-        errors = [a.jaccard(b) - known for a, b, known in zip(signatures[::2], signatures[1::2], true, strict=True)]
+    for estimates in (
+        [a.jaccard(b) for a, b in zip(theirs[::2], theirs[1::2], strict=True)],
+        (ours[::2] == ours[1::2]).mean(axis=1).tolist(),
+    ):
+        errors = [estimate - known for estimate, known in zip(estimates, true, strict=True)]
         assert statistics.fmean(errors) == pytest.approx(0, abs=5 * expected / math.sqrt(pairs))
         assert math.sqrt(statistics.fmean(error**2 for error in errors)) < 1.15 * expected
+
+
+def test_a_third_of_the_rows_of_a_band_are_of_the_context_where_there_is_one() -> None:
+    rng = random.Random(3)
+    words = [f"w{n}" for n in range(1000)]
+    first, second = (" ".join(rng.sample(words, 300)) for _ in range(2))
+    one, same_context, same_question, bare = read([(first, second), (second, second), (first, first), (first, None)]).sign(16, 6)
+    assert (one == same_context).mean(axis=0) == pytest.approx([0, 0, 0, 0, 1, 1], abs=0.5)
+    assert (one == same_question).mean(axis=0) == pytest.approx([1, 1, 1, 1, 0, 0], abs=0.5)
+    assert (one == bare).mean(axis=0) == pytest.approx([1, 1, 1, 1, 0, 0], abs=0.5)
 
 
 def near_tasks(rng: random.Random, count: int) -> list[tuple[str, str | None]]:
@@ -174,38 +180,74 @@ def near_tasks(rng: random.Random, count: int) -> list[tuple[str, str | None]]:
     return [(" ".join(task), rng.choice(contexts)) for task in found]
 
 
-@pytest.mark.parametrize("threshold", [0.3, 0.6, 0.9, 1.0])
-def test_index_finds_what_comparing_all_pairs_finds(threshold: float) -> None:
+@pytest.mark.parametrize(("threshold", "size"), [(0.3, 64), (0.6, 1000), (0.6, 1), (0.9, 64), (1.0, 64)])
+def test_index_finds_what_comparing_all_pairs_finds(threshold: float, size: int) -> None:
+    """Whatever number of records is read at a time."""
     rng = random.Random(1)
-    keys = [read_key(task, context, "en") for task, context in near_tasks(rng, 400)]
-    index, expected, found = KeyIndex(threshold, origins=["kept"]), [], []
+    tasks = near_tasks(rng, 250)
+    keys = [read_key(task, context, "en") for task, context in tasks]
+    bands = Bands(threshold)
+    for start in range(0, len(tasks), size):
+        bands.add(read(tasks[start : start + size]))
+    groups = bands.group()
+    index, expected, found = KeyIndex(threshold, ["kept"], groups), [], []
     kept: list[int] = []
-    for place, (key, signature) in enumerate(zip(keys, index.sign(keys), strict=True)):
+    for place, key in enumerate(keys):
         nearest = max(((key.similarity(keys[other]), key.text == keys[other].text, -other) for other in kept), default=(0.0, False, 0))
         expected.append(str(-nearest[2]) if nearest[0] >= threshold else None)
-        match = index.find(key, signature)
+        match = index.find(place, key)
         found.append(match.record_id if match else None)
         if match is None:
-            index.add(str(place), "kept", key, signature)
+            index.add(place, str(place), "kept", key)
             kept.append(place)
+        else:
+            assert place in groups.find_grouped(0, len(tasks))
     assert found == expected
     assert 10 < len(kept) < len(keys)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(tasks, tasks), min_size=2, max_size=12), st.sampled_from([0.2, 0.5, 0.9]))
+def test_records_in_no_group_are_like_no_other(asked: list[tuple[str, str | None]], threshold: float) -> None:
+    bands = Bands(threshold)
+    bands.add(read(asked))
+    grouped = bands.group().find_grouped(0, len(asked))
+    keys = [read_key(task, context, "en") for task, context in asked]
+    alike = {
+        place for place, key in enumerate(keys) for other, own in enumerate(keys) if place != other and key.similarity(own) >= threshold
+    }
+    assert alike <= {*grouped}
+
+
+def test_keys_of_many_texts_are_those_of_each_alone() -> None:
+    rng = random.Random(4)
+    asked = [(f"{rng.choice(['Tell', '', 'the', '三加五', '5 + 5'])} {task}", context) for task, context in near_tasks(rng, 200)]
+    asked += [("the of", "???"), ("", None), ("?", "the")]
+    for language in ("en", "id-ID", "xx"):
+        keys = read(asked, language)
+        alone = [read_key(task, context, language) for task, context in asked]
+        assert [parts(key) for key in alone] == [parts(keys[number]) for number in range(len(asked))]
+
+
+def parts(key: Key) -> tuple[int, int, list[int], list[int]]:
+    return key.text, key.context_text, key.instruction.tolist(), key.context.tolist()
+
+
 def test_earlier_origin_then_exact_then_nearest_then_first_counts() -> None:
     tasks = [" ".join(f"w{n}" for n in range(40)), " ".join(f"w{n}" for n in range(1, 40)), " ".join(f"W{n}" for n in range(40))]
-    keys = [read_key(task, None, "en") for task in tasks]
-    index = KeyIndex(THRESHOLD, origins=["holdout", "kept"])
-    signatures = index.sign(keys)
-    index.add("near", "kept", keys[1], signatures[1])
-    assert (index.find(keys[0], signatures[0]) or pytest.fail()).exact is False
-    index.add("exact", "kept", keys[2], signatures[2])
-    index.add("again", "kept", keys[2], signatures[2])
-    assert index.find(keys[0], signatures[0]) == Match("exact", "kept", 1.0, exact=True)
-    index.add("held out", "holdout", keys[1], signatures[1])
-    assert (index.find(keys[0], signatures[0]) or pytest.fail()).record_id == "held out"
+    keys = read([(tasks[number], None) for number in (0, 1, 2, 2, 1)])
+    bands = Bands(THRESHOLD)
+    bands.add(keys)
+    index = KeyIndex(THRESHOLD, ["holdout", "kept"], bands.group())
+    index.add(1, "near", "kept", keys[1])
+    assert (index.find(0, keys[0]) or pytest.fail()).exact is False
+    index.add(2, "exact", "kept", keys[2])
+    index.add(3, "again", "kept", keys[3])
+    assert index.find(0, keys[0]) == Match("exact", "kept", 1.0, exact=True)
+    index.add(4, "held out", "holdout", keys[4])
+    assert (index.find(0, keys[0]) or pytest.fail()).record_id == "held out"
 
 
 def test_threshold_that_makes_all_alike_is_refused() -> None:
     with pytest.raises(FactoryError, match=r"reward\.near_duplicate is 0\.0"):
-        KeyIndex(0.0, origins=["kept"])
+        Bands(0.0)

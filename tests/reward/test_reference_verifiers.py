@@ -32,6 +32,11 @@ def test_exact_by_default_leaves_aside_case_space_and_the_full_stop(response: st
     assert check("exact", response, "New York", normalise=False).right is False
 
 
+@pytest.mark.parametrize(("response", "reference"), [("105", "10⁵"), ("CO2", "CO₂"), ("1", "①")])
+def test_exact_does_not_take_raised_digits_for_digits(response: str, reference: str) -> None:
+    assert check("exact", response, reference).right is False
+
+
 def test_exact_is_to_the_letter_where_the_leaf_wants_it() -> None:
     assert check("exact", " New York\n", "New York", normalise=False).right is True
     assert check("exact", "New York City", "New York") == Check(False, "expected New York")
@@ -56,6 +61,17 @@ RIGHT, WRONG, OPEN = True, False, None
         ("75 persen", "75%", {}, RIGHT),
         ("1 1/2", "1.5", {}, RIGHT),
         ("1½", "3/2", {}, RIGHT),
+        ("10⁵", "105", {}, OPEN),
+        ("25", "5²", {}, OPEN),
+        ("52", "5²", {}, OPEN),
+        ("3 × 10⁵", "300000", {}, RIGHT),
+        ("3×10⁻²", "0.03", {}, RIGHT),
+        ("3x105", "300000", {}, OPEN),
+        ("5 Mg", "5 mg", {}, OPEN),
+        ("5 MB", "5 Mb", {}, OPEN),
+        ("5 Kg", "5 kg", {}, RIGHT),
+        ("30 days", "1 month", {}, OPEN),
+        ("12 months", "1 year", {}, RIGHT),
         ("-2", "−2", {}, RIGHT),
         ("1.5e3", "1500", {}, RIGHT),
         ("1.5 × 10^3", "1500", {}, RIGHT),

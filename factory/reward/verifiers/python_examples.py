@@ -20,7 +20,7 @@ from typing import Any, Final
 from factory.reward.sandbox import Other, Step
 
 _MARKS: Final = re.compile(r"^(?:[-*>]|[0-9]+[.)])?\s*`*(?=assert\b)|`*$")
-_FENCE: Final = re.compile(r"^\s*```.*$", re.MULTILINE)
+_FENCE: Final = re.compile(r"^[^\S\n]*```.*$", re.MULTILINE)
 MOST_LINES: Final = 20
 """Lines of one assert statement."""
 

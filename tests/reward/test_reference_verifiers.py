@@ -216,6 +216,14 @@ def test_json_against_a_schema(response: str, right: bool | None) -> None:
     assert check("json_schema", response, schema=PERSON).right is right
 
 
+@pytest.mark.parametrize(
+    ("response", "step", "right"),
+    [("19.99", 0.01, RIGHT), ("0.3", 0.1, RIGHT), ("0.35", 0.1, WRONG), ("7", 2, WRONG), ('"x"', 2, RIGHT), ("1e5000", 0.1, OPEN)],
+)
+def test_multiples_are_those_of_the_numbers_as_they_are_written(response: str, step: float, right: bool | None) -> None:
+    assert check("json_schema", response, schema={"multipleOf": step}).right is right
+
+
 def test_what_is_wrong_with_json_is_told_with_its_place() -> None:
     assert check("json_schema", '{"name": "Ana", "age": -1}', schema=PERSON).note == "not valid at age: -1 is less than the minimum of 0"
 

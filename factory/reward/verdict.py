@@ -40,8 +40,8 @@ judge_refused: a judge or filter of the flow refused it. parse_fault: a step of 
 outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, or the record a constraint, and it cannot be
 told; nothing reaches training unmeasured. wrong_answer: the verifier says wrong, or the constraint is not kept. unscored: longer than the
 reward model reads, given up by its server, or asked of nobody. unsupported: says what its context does not, below `min_support`.
-low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`. not_best: another response to the same instruction of the same unit is better.
-not_top: outside the leaf's `top_share`.
+low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`. not_best: another response to the same instruction of
+the same unit is better. not_top: outside the leaf's `top_share`.
 Then the reasons of factory.reward.copies.
 """
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError
-from factory.reward.verifiers import Check, verify
+from factory.reward.verifiers import Check, verify, warn_of_references
 from factory.reward.verifiers.quantities import read_quantity
 
 
@@ -45,6 +45,12 @@ def test_exact_is_to_the_letter_where_the_leaf_wants_it() -> None:
 @pytest.mark.parametrize("name", ["exact", "number", "gsm8k"])
 def test_without_a_reference_nothing_is_guessed(name: str) -> None:
     assert check(name, "#### 5" if name == "gsm8k" else "5") == Check(None, "no reference answer to compare with")
+
+
+def test_a_leaf_whose_generated_records_nobody_can_tell_is_named_before_anything_is_asked() -> None:
+    leaves = {"knowledge/a": "exact", "knowledge/b": "gsm8k", "knowledge/c": "arithmetic", "knowledge/d": None}
+    (notice,) = warn_of_references(leaves, lambda leaf: leaf != "knowledge/b")
+    assert notice.startswith("knowledge/a: its verifier 'exact' compares with a right answer") and "undecidable" in notice
 
 
 # number

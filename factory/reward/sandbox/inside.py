@@ -18,7 +18,17 @@ DEEPEST = 50
 """Deepest nesting of a value that is told."""
 MOST_ITEMS = 100_000
 """Items of an iterator that are told; one may have no end."""
-ONE_BY_ONE = (type(item for item in ()), map, filter, zip, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()))
+ONE_BY_ONE: tuple[type, ...] = (
+    type(item for item in ""),
+    map,
+    filter,
+    zip,
+    enumerate,
+    reversed,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
 """What gives its items in turn and is no plain data itself."""
 
 

@@ -149,7 +149,7 @@ def write(value: object, quote: Callable[[str], str], depth: int) -> str:
             return f'{{"range": [{", ".join([write(bound, quote, depth) for bound in (value.start, value.stop, value.step)])}]}}'
         case _ if isinstance(value, ONE_BY_ONE):
             parts: list[str] = []
-            for item in value:
+            for item in value:  # type: ignore[attr-defined]
                 if len(parts) == MOST_ITEMS:
                     return '{"other": "an iterator of too many items"}'
                 parts.append(write(item, quote, depth + 1))

@@ -134,7 +134,7 @@ def advise(calibration: Calibration) -> Iterator[str]:
         yield "whoever just takes the longer response is right as often, as far as these examples can tell."
     if calibration.unparsed.value is not None and calibration.unparsed.value > MUCH_UNPARSED:
         of_judge = "do not parse: give the judge more max_new_tokens, or a simpler rubric"
-        of_model = "are longer than the model reads: use one with more context"
+        of_model = "got no rating: they are longer than the model reads, or its server gave them up"
         yield f"{calibration.unparsed.value:.0%} {of_judge if calibration.rubric else of_model}."
     if calibration.position and (calibration.position.flips.value or 0) > MANY_FLIPS:
         yield "its verdict often changes with the order of the two; these count as ties, so that it decides little."

@@ -173,12 +173,13 @@ def lint(
     from assets.run import open_line
     from assets.seeds import read_seeds
     from factory.problems import WRITERS
-    from factory.reward.verifiers import SETTINGS
+    from factory.reward.verifiers import SETTINGS, warn_of_references
     from factory.seeds.taxonomy import read_taxonomy
 
     if Path(seeds).is_dir():
         taxonomy = read_taxonomy(Path(seeds), verifiers=SETTINGS, problems=WRITERS)
         leaves, faults, said = taxonomy.leaves, taxonomy.faults, taxonomy.notices
+        said = (*said, *warn_of_references({path: leaf.verifier for path, leaf in leaves.items()}, lambda leaf: True))
     else:
         survey = read_seeds(open_line(seeds))
         leaves, faults, said = survey.leaves, survey.faults, (*survey.notices, *survey.refusals)

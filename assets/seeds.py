@@ -1,5 +1,6 @@
 """Seeds: the human-made examples, topics and documents of each leaf, and the leaves themselves."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,9 +32,12 @@ VALID = "seeds_valid"
 def read_seeds(line: Line, *, fetch: bool = True) -> Survey:
     """The line's seeds as they are now, the names of verifiers and problem writers checked too; `fetch` allows fetching documents."""
     from factory.problems import WRITERS
-    from factory.reward.verifiers import SETTINGS
+    from factory.reward.verifiers import SETTINGS, warn_of_references
 
-    return survey_seeds(line.seeds, find_home().documents, Known(SETTINGS, WRITERS), fetch=fetch)
+    survey = survey_seeds(line.seeds, find_home().documents, Known(SETTINGS, WRITERS), fetch=fetch)
+    verifiers = {path: leaf.verifier for path, leaf in survey.leaves.items()}
+    undecided = warn_of_references(verifiers, lambda leaf: line.reward.policy(leaf).verifier == "decides")
+    return replace(survey, notices=(*survey.notices, *undecided))
 
 
 def sync_leaves(instance: dg.DagsterInstance, line: Line) -> Survey:

@@ -95,6 +95,7 @@ SCORED: dict[str, Any] = CANDIDATE | {
     "reward": pl.Float64,  # the one score of a reward model that gives one, higher is better, on the model's scale; null elsewhere
     "attributes": RATINGS,  # of a reward model that gives five; null elsewhere
     "reward_model": pl.String,  # "<name>@<revision>"; null where none was asked
+    "reward_note": pl.String,  # why the reward model that was asked gave no score; null elsewhere
     "support": pl.Float64,  # share of the response's words that stand in the context, 0 to 1; null for freeform
     "votes": VOTES,  # of each judge of the reward stage, in the line's order; score and good are null for an answer that did not parse
 }

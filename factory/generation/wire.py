@@ -56,6 +56,10 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _NO_HEADER = "a line break, a control character, or one that is not ASCII"
 
 
+class UnreadableAnswerError(FactoryError):
+    """An answer that no model of the kind asked for would give."""
+
+
 @dataclass(frozen=True)
 class Setback:
     """A try without an answer. `later`: the server asks to come back. `final`: another try would end the same."""
@@ -173,7 +177,8 @@ class Wire:
     async def post(self, request: Request) -> Answer | Setback | Verdict:
         """One try, over before the deadline. A schema or a key of the length that the server refuses is left out and not sent again.
 
-        Raises FactoryError where the key or the model is wrong, so that no request could be answered, or where it is of another kind.
+        Raises FactoryError where the key or the model is wrong, so that no request could be answered, and UnreadableAnswerError for an
+        answer that its form cannot read.
         """
         from aiohttp import ClientError
 
@@ -297,7 +302,7 @@ class Wire:
         try:
             kept = self.form.read(text, choice.logprobs)
         except FactoryError as error:
-            raise FactoryError(
+            raise UnreadableAnswerError(
                 f"server {self.spec.base_url}, model {self.model}: {self._clean(str(error))} "
                 f"Mend {self.form.section}; nothing that was answered is lost."
             ) from None

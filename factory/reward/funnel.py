@@ -38,7 +38,8 @@ ADVICE = {
     "add seed examples in that form, lower generation.instruction.temperature, or extend the verifier",
     "wrong_answer": "the teacher cannot do this task well; lower generation.response.temperature, ask for more candidates, "
     "or use a stronger teacher",
-    "unscored": "its texts are longer than the reward model reads; lower seeds.chunk_tokens or use a reward model with a longer context",
+    "unscored": "read reward_note of a few of its rows in `rejected`: where its texts are longer than the reward model reads, lower "
+    "seeds.chunk_tokens or use one with a longer context; where its server gave up, `factory run --ask-failed-again`",
     "unsupported": "the teacher answers with what its text does not say; use a teacher that reads better, shorter chunks "
     "(seeds.chunk_tokens), or lower reward.min_support if its paraphrases are good",
     "low_attribute": "read a few of its rows in `rejected`; widen reward.at_least or reward.at_most if they are good, else use a stronger "

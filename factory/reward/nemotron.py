@@ -88,6 +88,6 @@ def _look_for_faults(pairs: Iterable[tuple[str, str]], wanted: tuple[str, ...]) 
 
 def _is_number(value: str) -> bool:
     try:
-        return "_" not in value and math.isfinite(float(value))
+        return "_" not in value and value.isascii() and math.isfinite(float(value))
     except ValueError:
         return False

@@ -14,10 +14,14 @@ Dialogue = tuple[Message, ...]
 
 @dataclass(frozen=True)
 class Rating:
-    """`reward`: of a model that gives one score, higher is better, on a scale of its own. `attributes`: by each name of ATTRIBUTES."""
+    """`reward`: of a model that gives one score, higher is better, on a scale of its own. `attributes`: by each name of ATTRIBUTES.
+
+    With neither, `note` says why this dialogue has none, though others have.
+    """
 
     reward: float | None = None
     attributes: Mapping[str, float] | None = None
+    note: str | None = None
 
 
 class RewardModel(Protocol):

@@ -15,6 +15,7 @@ from factory.reward.support import measure_support
 from factory.reward.verifiers import Check, join_checks, verify, verify_constraint
 from factory.reward_spec import RewardSpec
 
+TOO_LONG = "longer than the reward model reads"
 PARSED = pl.col("parse_fault").is_null() & pl.col("instruction").is_not_null() & pl.col("response").is_not_null()
 """Whether a row holds an instruction and a response that can be judged."""
 KEPT = PARSED & pl.col("refusal").is_null()
@@ -29,8 +30,8 @@ def score_candidates(
     """CANDIDATE rows as SCORED rows, in the same order.
 
     A row that did not parse, or that its flow refused, gets no score. `reward_model` opens the model, and is called only if a row needs it:
-    one that was kept and, in the scope "unverified", names no verifier. Neither reward nor attributes beside a reward model's name say that
-    the row is longer than the model reads. `judges` gives the votes of the line's judges on the same rows, as Panel.vote does.
+    one that was kept and, in the scope "unverified", names no verifier. `reward_note` says why a row that it was asked about has neither
+    reward nor attributes. `judges` gives the votes of the line's judges on the same rows, as Panel.vote does.
     Raises FactoryError for an unknown verifier and for a line of judges without them, and what reward model and judges raise.
     """
     if spec.judges and judges is None:
@@ -54,6 +55,7 @@ def score_candidates(
         "reward": [rating.reward if rating else None for rating in ratings],
         "attributes": [dict(rating.attributes) if rating and rating.attributes else None for rating in ratings],
         "reward_model": models,
+        "reward_note": [(rating.note if rating else TOO_LONG) if model else None for rating, model in zip(ratings, models, strict=True)],
         "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
         "votes": votes,
     }

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from factory.faults import FactoryError
 from factory.generation.chat import Completion, Request
 from factory.generation.ledger import Ledger
 from factory.generation.loop import run_in_loop
 from factory.generation.server_teacher import ServerTeacher
+from factory.generation.wire import UnreadableAnswerError
 from factory.model_spec import Sampling, ServerSpec
 from factory.records import digest
 from factory.reward.nemotron import NEMOTRON, parse_rating
@@ -22,6 +22,8 @@ UNSAMPLED = Sampling(temperature=0.0, max_new_tokens=1)
 """What is reckoned for the answer where a prompt is fitted to `context_tokens`; a reward model is not told how to sample."""
 WAITING = 2
 """Dialogues under way for each request that may be in flight: one that waits for its next try leaves no slot empty."""
+MOST_UNREADABLE = 5
+"""Answers that are no ratings, before any that is one, after which nothing more is asked: then it is no reward model."""
 SHOWN = 80
 """Characters of a dialogue's beginning in an error."""
 
@@ -36,7 +38,7 @@ class ServedRewardModel:
     """Asks one reward model of one server that answers as Nemotron's do (factory.reward.nemotron).
 
     Bound, retries, circuit, deadline and secrets are those of a served teacher. Each rating is stored in the ledger at `ledger` as soon as
-    it is there, by the model's identity and the dialogue; what was too long or failed is not stored, so another run asks again.
+    it is there, by the model's identity and the dialogue, and what failed once all are asked; what was too long is not stored.
     """
 
     def __init__(self, model: str, server: ServerSpec, ledger: Path, revision: str | None = None) -> None:
@@ -50,32 +52,44 @@ class ServedRewardModel:
         return self._asked.identity
 
     def rate(self, dialogues: Sequence[Dialogue]) -> list[Rating | None]:
-        """The rating of each dialogue; None for one that is longer than the model reads.
+        """The rating of each dialogue; None for one that is longer than the model reads, one with a note where no rating could be had: the
+        request was given up while others were answered, or the answer is no whole rating while others are.
 
-        Raises FactoryError where the model is no reward model, an answer is no whole rating, or a request is given up; ParkedError where
-        the server answers nobody. What was in flight is still answered and stored, so the next call goes on from there.
+        Raises FactoryError where no answer is a rating, ParkedError where the server answers nobody. What was in flight is still answered
+        and stored, so the next call goes on from there.
         """
         keys = [self._key(dialogue) for dialogue in dialogues]
         with Ledger(self._ledger) as ledger:
             answers = ledger.get([*dict.fromkeys(keys)])
             missing = {key: dialogue for key, dialogue in zip(keys, dialogues, strict=True) if key not in answers}
             if missing:
-                answers |= run_in_loop(self._ask_all(missing, ledger))
-        return [None if answers[key].finish_reason == "overflow" else parse_rating(answers[key].text) for key in keys]
+                is_known = any(answer.finish_reason != "failed" for answer in answers.values())
+                answers |= run_in_loop(self._ask_all(missing, ledger, is_known=is_known))
+        return [_read(answers[key]) for key in keys]
 
     def _key(self, dialogue: Dialogue) -> str:
         return digest(["reward", self.identity, [[message.role, message.content] for message in dialogue]])
 
-    async def _ask_all(self, missing: Mapping[str, Dialogue], ledger: Ledger) -> dict[str, Completion]:
+    async def _ask_all(self, missing: Mapping[str, Dialogue], ledger: Ledger, *, is_known: bool) -> dict[str, Completion]:
+        """The answers to all that is missing. `is_known`: whether the model is known to rate. Raises what `rate` raises."""
         rest = iter(missing.items())
         answers: dict[str, Completion] = {}
+        unreadable: dict[str, UnreadableAnswerError] = {}
         stopping = asyncio.Event()
+
+        def rates() -> bool:
+            return is_known or any(answer.finish_reason not in {"failed", "overflow"} for answer in answers.values())
 
         async def ask_on() -> None:
             try:
                 while not stopping.is_set() and (todo := next(rest, None)) is not None:
                     key, dialogue = todo
-                    answers[key] = await self._ask(key, dialogue, ledger)
+                    try:
+                        answers[key] = await self._ask(key, dialogue, ledger)
+                    except UnreadableAnswerError as error:
+                        unreadable[key] = error
+                        if len(unreadable) >= MOST_UNREADABLE and not rates():
+                            return
             finally:
                 stopping.set()  # at the end there is nothing left to begin, and after an error there must not be
 
@@ -89,17 +103,22 @@ class ServedRewardModel:
         for error in ended:
             if error is not None:
                 raise error
+        if unreadable and not rates():
+            raise next(unreadable[key] for key in missing if key in unreadable)
+        answers |= {key: Completion(str(error), "failed", 0, 0) for key, error in unreadable.items()}
+        ledger.put({key: answer for key, answer in answers.items() if answer.finish_reason == "failed"})
         return answers
 
     async def _ask(self, key: str, dialogue: Dialogue, ledger: Ledger) -> Completion:
         subject = " ".join(dialogue[0].content.split())[:SHOWN]
         request = Request(dialogue, seed=int(key[:12], 16), sampling=UNSAMPLED, subject=f"dialogue {subject!r}")
         answer = self._asked.find_overflow(request) or await self._asked.ask(request)
-        if answer.finish_reason == "failed":
-            raise FactoryError(
-                f"reward model {self.identity} gave no rating for the dialogue that begins {subject!r}: {answer.text}. "
-                "Nothing is scored without it; what was rated is kept, and another run asks again."
-            )
-        if answer.finish_reason != "overflow":
+        if answer.finish_reason not in {"overflow", "failed"}:
             ledger.put({key: answer})
         return answer
+
+
+def _read(answer: Completion) -> Rating | None:
+    if answer.finish_reason == "overflow":
+        return None
+    return Rating(note=answer.text) if answer.finish_reason == "failed" else parse_rating(answer.text)

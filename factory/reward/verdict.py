@@ -39,9 +39,9 @@ REASONS = (
 judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. unjudged: no judge's answer parsed.
 outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, or the record a constraint, and it cannot be
 told; nothing reaches training unmeasured. wrong_answer: the verifier says wrong, or the constraint is not kept. unscored: longer than the
-reward model reads, or asked of nobody. unsupported: says what its context does not, below `min_support`. low_attribute: outside `at_least`
-and `at_most`. low_goodness: below `min_goodness`. not_best: another response to the same instruction of the same unit is better.
-not_top: outside the leaf's `top_share`.
+reward model reads, given up by its server, or asked of nobody. unsupported: says what its context does not, below `min_support`.
+low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`. not_best: another response to the same instruction of
+the same unit is better. not_top: outside the leaf's `top_share`.
 Then the reasons of factory.reward.copies.
 """
 
@@ -84,6 +84,8 @@ def explain_refusal(row: Mapping[str, Any]) -> str:
         return f"matches {row['matched_id']}" + (f" ({row['matched_by']})" if row["matched_by"] else "")
     if row["reason"] in {"unjudged", "outvoted"}:
         return "; ".join(_explain_vote(vote) for vote in row["votes"])
+    if row["reason"] == "unscored":
+        return str(row["reward_note"] or "no reward model was asked")
     if row["verified"] is False:
         return f"verifier: {row['verifier_note'] or 'wrong'}"
     if row["attributes"]:

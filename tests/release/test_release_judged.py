@@ -41,6 +41,7 @@ def test_the_cards_show_the_figures_or_that_there_are_none(made_up: MadeUpLine) 
     frames = (made_up.line, made_up.accepted, made_up.seeds, made_up.funnel, made_up.gates, made_up.verdicts, MODELS)
     contents = arrange_contents(*frames, JUDGED)
     markdown, html = render_markdown(contents), render_html(contents)
+    assert "factory calibrate FILE --line " in markdown and "factory calibrate FILE --line " in html
     assert "| scorer@1 | reward model | **not calibrated** |" in markdown and "not calibrated" in html
     assert "| critic@7 | pair | &lt;b&gt;labelled&#124;.csv (responses) | 40 | 0.90 (0.77 to 0.96) |" in markdown
     assert "&lt;b&gt;labelled|.csv (responses)" in html and "0.05 (0.01 to 0.17)" in html

@@ -159,3 +159,11 @@ def test_no_response_raises(name: str, response: str) -> None:
     }
     arguments = {key: value for key, value in tried.items() if key in CONSTRAINTS[name].arguments.model_fields}
     assert holds(name, response, **arguments) in (True, False, None)
+
+
+@pytest.mark.parametrize("name", ["sections", "language", "min_sentences"])
+@pytest.mark.parametrize("text", ["\n", " \n", ". "])
+def test_a_very_long_response_takes_no_time_that_grows_by_its_square(name: str, text: str) -> None:
+    arguments = {"sections": {"sections": 2, "word": "Part"}, "language": {"language": "en"}, "min_sentences": {"sentences": 3}}[name]
+    response = text * 300_000  # hours where each place is looked at from each other, and then the test's time is over
+    assert holds(name, response, **arguments) in ((False,) if name == "sections" else (False, None))

@@ -181,6 +181,30 @@ def test_forms_of_tests(test: str, right: bool) -> None:
     assert check(GOOD, "Write f.", tests=[test]).right is right
 
 
+@pytest.mark.parametrize(
+    ("body", "test", "right"),
+    [
+        ("return range(n)", "assert list(f(3)) == [0, 1, 2] and f(3) == range(3) and len(f(3)) == 3", True),
+        ("return range(n)", "assert f(3) == [0, 1, 2]", False),
+        ("yield from 'abc'", "assert list(f(3)) == ['a', 'b', 'c'] and sorted(f(3)) == ['a', 'b', 'c']", True),
+        ("return map(abs, [-n, n])", "assert sum(f(3)) == 6 and set(f(3)) == {3}", True),
+        ("return {n: 1}.keys()", "assert list(f(3)) == [3]", True),
+        ("yield n", "assert list(f(3)) == [4]", False),
+        ("yield n", "assert f(3) == [3]", False),
+        ("yield n", "assert len(f(3)) == 1", None),
+        ("while True: yield n", "assert list(f(3)) == [3]", None),
+    ],
+)
+def test_what_gives_its_items_in_turn_is_read(body: str, test: str, right: bool | None) -> None:
+    assert check(f"def f(n):\n    {body}", test).right is right
+
+
+@pytest.mark.parametrize("code", ["os._exit(1)", '[os.write(pipe, b\'{"refused": "x"}\\n\') for pipe in range(3, 64)]'])
+def test_no_program_passes_for_a_machine_that_isolates_nothing(code: str) -> None:
+    said = check(f"import os\ntry:\n    {code}\nexcept OSError:\n    os._exit(1)")
+    assert said.right is False and "nothing was run" not in said.note
+
+
 def test_the_leafs_tests_come_beside_those_of_the_instruction() -> None:
     assert check("def f(x):\n    return x * 2 if x != 9 else 0", tests=["assert f(9) == 18"]) == Check(
         False, "expected assert f(9) == 18; it gives 0"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError
-from factory.reward.verifiers import Check, verify
+from factory.reward.verifiers import Check, verify, warn_of_references
 from factory.reward.verifiers.quantities import read_quantity
 
 
@@ -32,6 +32,11 @@ def test_exact_by_default_leaves_aside_case_space_and_the_full_stop(response: st
     assert check("exact", response, "New York", normalise=False).right is False
 
 
+@pytest.mark.parametrize(("response", "reference"), [("105", "10⁵"), ("CO2", "CO₂"), ("1", "①")])
+def test_exact_does_not_take_raised_digits_for_digits(response: str, reference: str) -> None:
+    assert check("exact", response, reference).right is False
+
+
 def test_exact_is_to_the_letter_where_the_leaf_wants_it() -> None:
     assert check("exact", " New York\n", "New York", normalise=False).right is True
     assert check("exact", "New York City", "New York") == Check(False, "expected New York")
@@ -40,6 +45,12 @@ def test_exact_is_to_the_letter_where_the_leaf_wants_it() -> None:
 @pytest.mark.parametrize("name", ["exact", "number", "gsm8k"])
 def test_without_a_reference_nothing_is_guessed(name: str) -> None:
     assert check(name, "#### 5" if name == "gsm8k" else "5") == Check(None, "no reference answer to compare with")
+
+
+def test_a_leaf_whose_generated_records_nobody_can_tell_is_named_before_anything_is_asked() -> None:
+    leaves = {"knowledge/a": "exact", "knowledge/b": "gsm8k", "knowledge/c": "arithmetic", "knowledge/d": None}
+    (notice,) = warn_of_references(leaves, lambda leaf: leaf != "knowledge/b")
+    assert notice.startswith("knowledge/a: its verifier 'exact' compares with a right answer") and "undecidable" in notice
 
 
 # number
@@ -56,6 +67,17 @@ RIGHT, WRONG, OPEN = True, False, None
         ("75 persen", "75%", {}, RIGHT),
         ("1 1/2", "1.5", {}, RIGHT),
         ("1½", "3/2", {}, RIGHT),
+        ("10⁵", "105", {}, OPEN),
+        ("25", "5²", {}, OPEN),
+        ("52", "5²", {}, OPEN),
+        ("3 × 10⁵", "300000", {}, RIGHT),
+        ("3×10⁻²", "0.03", {}, RIGHT),
+        ("3x105", "300000", {}, OPEN),
+        ("5 Mg", "5 mg", {}, OPEN),
+        ("5 MB", "5 Mb", {}, OPEN),
+        ("5 Kg", "5 kg", {}, RIGHT),
+        ("30 days", "1 month", {}, OPEN),
+        ("12 months", "1 year", {}, RIGHT),
         ("-2", "−2", {}, RIGHT),
         ("1.5e3", "1500", {}, RIGHT),
         ("1.5 × 10^3", "1500", {}, RIGHT),
@@ -198,6 +220,14 @@ PERSON = {
 )
 def test_json_against_a_schema(response: str, right: bool | None) -> None:
     assert check("json_schema", response, schema=PERSON).right is right
+
+
+@pytest.mark.parametrize(
+    ("response", "step", "right"),
+    [("19.99", 0.01, RIGHT), ("0.3", 0.1, RIGHT), ("0.35", 0.1, WRONG), ("7", 2, WRONG), ('"x"', 2, RIGHT), ("1e5000", 0.1, OPEN)],
+)
+def test_multiples_are_those_of_the_numbers_as_they_are_written(response: str, step: float, right: bool | None) -> None:
+    assert check("json_schema", response, schema={"multipleOf": step}).right is right
 
 
 def test_what_is_wrong_with_json_is_told_with_its_place() -> None:

@@ -11,13 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reward_rows import candidates
 
 from factory.faults import FactoryError
 from factory.generation.chat import Message, ParkedError
+from factory.generation.ledger import Ledger
 from factory.model_spec import ServerSpec
+from factory.records import SEED, empty
 from factory.reward.models import name_reward_model, open_reward_model
 from factory.reward.nemotron import parse_rating
 from factory.reward.rating import Dialogue, Rating, RewardModel
+from factory.reward.score import score_candidates
+from factory.reward.verdict import decide_verdicts, explain_refusal
 from factory.reward_spec import ATTRIBUTES, RewardSpec
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
@@ -105,6 +110,7 @@ FAULTY = {
     "nothing": (SCORES | {"coherence": ""}, "coherence is '', no finite number"),
     "not a number": (SCORES | {"coherence": float("nan")}, "coherence is 'nan', no finite number"),
     "infinite": (SCORES | {"coherence": float("-inf")}, "coherence is '-inf', no finite number"),
+    "of another script": (SCORES | {"coherence": "٣"}, "coherence is '٣', no finite number"),
     "underscored": (SCORES | {"coherence": "1_0"}, "coherence is '1_0', no finite number"),
     "true": (SCORES | {"coherence": True}, "coherence is 'True', no finite number"),
     "one reward that is no number": ({"reward": "high"}, "reward is 'high', no finite number"),
@@ -192,14 +198,18 @@ def test_what_certainly_does_not_fit_is_never_sent(ledger: Path, reward_folder: 
         assert len(server.asked) == 1
 
 
-def test_a_request_that_is_given_up_stops_the_scoring_and_is_asked_again(ledger: Path) -> None:
+def test_a_dialogue_that_is_given_up_costs_no_other_its_rating(ledger: Path) -> None:
     dialogues = [ask(f"It is {number}.") for number in range(8)]
     with MisbehavingServer(lambda asked: "500" if "It is 5." in str(asked.body) else None, answer=reward_by_digits) as server:
-        with pytest.raises(FactoryError, match=r"gave no rating for the dialogue that begins 'What is the capital of Germany\?': 500"):
-            open_model(server, ledger, tries=2, in_flight=1).rate(dialogues)
-        rated = len(server.answered)
-        assert rated
+        ratings = open_model(server, ledger, tries=2, in_flight=1).rate(dialogues)
+        given_up = ratings.pop(5)
+        assert given_up is not None and given_up.reward is None and "500" in str(given_up.note)
+        assert ratings == [Rating(reward=float(number)) for number in range(8) if number != 5]
+        before = len(server.asked)
+        assert open_model(server, ledger).rate(dialogues)[5] == given_up and len(server.asked) == before, "it is not asked again unbidden"
         server.schedule = lambda asked: None
+        with Ledger(ledger) as answers:
+            assert answers.forget_failed() == 1
         assert open_model(server, ledger).rate(dialogues) == [Rating(reward=float(number)) for number in range(8)]
         assert len(server.answered) == 8 and not server.duplicates, "what was rated is kept"
 
@@ -209,17 +219,28 @@ def test_a_server_that_answers_nobody_is_parked(ledger: Path) -> None:
         open_model(server, ledger, tries=2).rate([ask()])
 
 
-def test_one_bad_answer_ends_it_but_keeps_the_others(ledger: Path) -> None:
+def test_one_bad_answer_is_that_records_own(ledger: Path) -> None:
     def answer(body: dict[str, Any]) -> str:
         return "reward:nan" if "It is 3." in str(body) else reward_by_digits(body)
 
     dialogues = [ask(f"It is {number}.") for number in range(6)]
     with MisbehavingServer(answer=answer) as server:
-        with pytest.raises(FactoryError, match="reward is 'nan', no finite number"):
-            open_model(server, ledger, in_flight=1).rate(dialogues)
-        before = len(server.asked)
-        kept = open_model(server, ledger).rate(dialogues[:2])
-        assert kept == [Rating(reward=0.0), Rating(reward=1.0)] and len(server.asked) == before
+        spec = RewardSpec(model="nemotron", server=ServerSpec(base_url=server.base_url), min_goodness=0)
+        rows = candidates(*({"response": dialogue[-1].content} for dialogue in dialogues))
+        scored = score_candidates(rows, spec, lambda: open_model(server, ledger))
+    verdicts = decide_verdicts(scored, empty(SEED), spec)
+    assert scored["reward"].to_list() == [0.0, 1.0, 2.0, None, 4.0, 5.0]
+    (refused,) = verdicts.filter(reason="unscored").to_dicts()
+    assert refused["response"] == "It is 3." and "reward is 'nan', no finite number" in explain_refusal(refused)
+
+
+def test_a_model_that_rates_nothing_is_asked_no_more_than_a_few_times(ledger: Path) -> None:
+    with MisbehavingServer(answer=lambda body: "Berlin, of course.") as server:
+        with pytest.raises(FactoryError, match="not a reward model"):
+            open_model(server, ledger, in_flight=1).rate([ask(f"It is {number}.") for number in range(100)])
+        assert len(server.asked) < 10
+    with MisbehavingServer(answer=reward_by_digits) as server:
+        assert open_model(server, ledger).rate([ask("It is 1.")]) == [Rating(reward=1.0)], "nothing of it is kept"
 
 
 @pytest.fixture

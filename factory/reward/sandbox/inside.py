@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 FOLDER = __file__.rpartition("/")[0]
 DEEPEST = 50
 """Deepest nesting of a value that is told."""
+MOST_ITEMS = 100_000
+"""Items of an iterator that are told; one may have no end."""
+ONE_BY_ONE: tuple[type, ...] = (
+    type(item for item in ""),
+    map,
+    filter,
+    zip,
+    enumerate,
+    reversed,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
+"""What gives its items in turn and is no plain data itself."""
 
 
 class Paper:
@@ -66,6 +80,7 @@ def main() -> None:
     except (isolate.NoIsolationError, OSError, ValueError) as error:
         os.write(reply, f'{{"refused": {quote(str(error))}}}\n'.encode())
         return
+    send(reply, b'{"isolated": true}\n')
     os.environ.clear()
     sys.argv = [""]
     paper = Paper(room, reply)
@@ -130,6 +145,15 @@ def write(value: object, quote: Callable[[str], str], depth: int) -> str:
         case dict():
             pairs = [f"[{write(key, quote, depth + 1)}, {write(item, quote, depth + 1)}]" for key, item in dict.items(value)]
             return f'{{"dict": [{", ".join(pairs)}]}}'
+        case range():
+            return f'{{"range": [{", ".join([write(bound, quote, depth) for bound in (value.start, value.stop, value.step)])}]}}'
+        case _ if isinstance(value, ONE_BY_ONE):
+            parts: list[str] = []
+            for item in value:  # type: ignore[attr-defined]
+                if len(parts) == MOST_ITEMS:
+                    return '{"other": "an iterator of too many items"}'
+                parts.append(write(item, quote, depth + 1))
+            return f'{{"other": {quote(type(value).__name__)}, "items": [{", ".join(parts)}]}}'
     return f'{{"other": {quote(type(value).__name__)}}}'
 
 

@@ -33,9 +33,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Other:
-    """A value that is no plain data: by the name of its type."""
+    """A value that is no plain data: by the name of its type. `items`: what an iterator gave; null for what is none."""
 
     kind: str
+    items: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,11 @@ def _write_some(feed: int, left: memoryview) -> memoryview:
 
 
 def _conclude(told: bytes, printed: bytes, why: Stop | None, status: int, spent: float, count: int, limits: Limits) -> Ran:
-    lines = [_read_line(line) for line in told.splitlines()[:count]]
-    if lines and lines[0] and "refused" in lines[0]:
-        raise SandboxUnavailableError(str(lines[0]["refused"]))
-    if not lines and why is None and status > 0:
+    first, *lines = [_read_line(line) for line in told.splitlines()[: count + 1]] or [None]
+    # The first line is written before the program runs: so no program can pass for a machine that isolates nothing.
+    if first and "refused" in first:
+        raise SandboxUnavailableError(str(first["refused"]))
+    if first is None and why is None and status > 0:
         raise SandboxUnavailableError(f"Python did not start in it: {printed.decode(errors='replace').strip()[-300:]}")
     steps = []
     for line in lines:
@@ -206,7 +208,7 @@ def _read_value(value: Any) -> Any:
         return [_read_value(item) for item in value]
     if not isinstance(value, dict):
         return value
-    ((kind, held),) = value.items()
+    ((kind, held), *rest) = value.items()
     match kind:
         case "int":
             return int(held, 16)
@@ -222,4 +224,6 @@ def _read_value(value: Any) -> Any:
             return frozenset(map(_read_value, held))
         case "dict":
             return {_read_value(key): _read_value(item) for key, item in held}
-    return Other(str(held))
+        case "range":
+            return range(*map(_read_value, held))
+    return Other(str(held), tuple(map(_read_value, rest[0][1])) if rest else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
@@ -33,7 +33,16 @@ from factory.reward.verifiers import (
 from factory.reward.verifiers.check import Check, Task, Verifier, from_instruction, join_checks
 from factory.spec import Spec
 
-__all__ = ["SETTINGS", "VERIFIERS", "Check", "Verifier", "join_checks", "verify", "verify_constraint"]
+__all__ = [
+    "SETTINGS",
+    "VERIFIERS",
+    "Check",
+    "Verifier",
+    "join_checks",
+    "verify",
+    "verify_constraint",
+    "warn_of_references",
+]
 
 VERIFIERS: dict[str, Verifier] = {
     "arithmetic": from_instruction(arithmetic.verify),
@@ -57,6 +66,9 @@ VERIFIERS: dict[str, Verifier] = {
 }
 """By the name that a leaf's `factory.verifier` gives."""
 
+NEED_REFERENCE = ("exact", "gsm8k", "number")
+"""Those that compare with a right answer, which a generated record has not."""
+
 SETTINGS: Mapping[str, type[Spec]] = {name: verifier.settings for name, verifier in VERIFIERS.items()}
 """What a leaf may set of each, for the door of the taxonomy."""
 
@@ -74,6 +86,20 @@ def verify(name: str, instruction: str, response: str, *, settings: str | None =
             f"no verifier {name!r}; {hint} Known verifiers: {', '.join(VERIFIERS)}. Mend `factory.verifier` in the leaf's qna.yaml."
         )
     return VERIFIERS[name].check(Task(instruction, reference, _read_settings(name, settings)), response)
+
+
+def warn_of_references(leaves: Mapping[str, str | None], is_decided: Callable[[str], bool]) -> tuple[str, ...]:
+    """A notice for each leaf whose verifier needs a reference, so that no generated record of it can be accepted.
+
+    `leaves`: the verifier of each; `is_decided`: whether the policy of a leaf leaves the verdict to its verifier.
+    """
+    return tuple(
+        f"{leaf}: its verifier {name!r} compares with a right answer, which a generated record has not, so every one will be refused "
+        "as undecidable; name a verifier that reads the instruction (docs/verifiers.md), or let other scores decide there: reward.leaves: "
+        f"{{{leaf!r}: {{verifier: ignored}}}} with reward.scope: all"
+        for leaf, name in leaves.items()
+        if name in NEED_REFERENCE and is_decided(leaf)
+    )
 
 
 def verify_constraint(constraint: str, instruction: str, response: str) -> Check:

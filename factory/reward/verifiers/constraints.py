@@ -7,6 +7,7 @@ sentence or a language: IFEval's own code decides by one tokeniser, and so by a 
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ _ABBREVIATIONS: Final = frozenset(
     "prof mrs inc etc gen rev capt sgt col gov sen rep jan feb mar apr jun jul aug sep sept oct nov dec vol fig dept ave approx drs dra "
     "dll dkk dsb bpk yth tgl hlm okt nop des".split()
 )
+_LONGEST_ABBREVIATION: Final = max(map(len, _ABBREVIATIONS))
+_NEXT: Final = re.compile("[\"'“‘(\\[ \\n\\t]*+(.)", re.DOTALL)
+"""The first character of what comes after a stop, as its group."""
 _QUOTES: Final = (('"', '"'), ("“", "”"))
 _OTHER_QUOTES: Final = (("«", "»"), ("„", "“"), ("„", "”"), ("「", "」"), ("『", "』"))
 
@@ -118,7 +122,7 @@ def bullets(response: str, bullets: Count) -> bool:
 @constraint()
 def sections(response: str, sections: Count, word: Text) -> bool:
     """Exactly so many sections, each under a line `<word> 1`, `<word> 2` and so on."""
-    numbers = re.findall(rf"^\W*{re.escape(word)} ([0-9]+)\b", response, re.MULTILINE | re.IGNORECASE)
+    numbers = re.findall(rf"^[^\w\n]*{re.escape(word)} ([0-9]+)\b", response, re.MULTILINE | re.IGNORECASE)
     return numbers == [str(number) for number in range(1, sections + 1)]
 
 
@@ -240,11 +244,11 @@ def _ends(text: str) -> bool:
 
 def _surely_ends(text: str, stop: re.Match[str]) -> bool:
     """Not after a short word, which may be shortened, and not before a small letter."""
-    before = re.search(r"[^\W\d_]*$", text[: stop.start()])
-    word = before[0] if before else ""
-    after = text[stop.end() :].lstrip("\"'“‘([ \n\t")
+    before = text[max(0, stop.start() - _LONGEST_ABBREVIATION - 1) : stop.start()]
+    word = "".join(itertools.takewhile(str.isalpha, reversed(before)))[::-1]
+    after = _NEXT.match(text, stop.end())
     shortened = stop[0].startswith(".") and (len(word) < 3 or word.casefold() in _ABBREVIATIONS)
-    return not shortened and not after[:1].islower()
+    return not shortened and not (after and after[1].islower())
 
 
 def _count_word(text: str, word: str) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from factory.reward.verifiers.check import Check, Task, cannot_tell, expect
+from factory.reward.verifiers.reading import unify_form
 from factory.spec import Spec
 
 
@@ -24,4 +23,4 @@ def verify(task: Task, response: str) -> Check:
 
 
 def _normalise(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).removesuffix(".").rstrip()
+    return " ".join(unify_form(text).casefold().split()).removesuffix(".").rstrip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Annotated, Any, Final
 
 import jsonschema
@@ -58,7 +60,7 @@ def verify(task: Task, response: str) -> Check:
     if value is NO_JSON:
         return expect(False, "one JSON value and nothing else")
     schema = task.settings.schema_
-    kind = extend(validator_for(schema, default=jsonschema.Draft202012Validator), _WITH_TIMEOUT)
+    kind = extend(validator_for(schema, default=jsonschema.Draft202012Validator), _OWN_KEYWORDS)
     try:
         # An empty registry: by default jsonschema fetches what a $ref names.
         fault = next(kind(schema, registry=Registry()).iter_errors(value), None)
@@ -68,6 +70,8 @@ def verify(task: Task, response: str) -> Check:
         return cannot_tell(f"the schema refers to what it does not hold: {error}")
     except RecursionError:
         return cannot_tell("nested too deep to be checked against the schema")
+    except OverflowError:
+        return cannot_tell("holds a number beyond what can be reckoned with")
     if fault is None:
         return Check(True)
     place = "/".join(map(str, fault.absolute_path)) or "the whole"
@@ -86,4 +90,14 @@ def _match_names(validator: Any, patterns: dict[str, Any], value: Any, _: Any) -
                 yield from validator.descend(inner, schema, path=name, schema_path=pattern)
 
 
-_WITH_TIMEOUT: Final = {"pattern": _match, "patternProperties": _match_names}
+def _divide(_: Any, step: float, value: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
+    """By decimals, as they are written: by floats 19.99 is no multiple of 0.01."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    if isinstance(value, float) and not math.isfinite(value):
+        raise OverflowError
+    if Fraction(str(value)) % Fraction(str(step)):
+        yield jsonschema.ValidationError(f"{value!r} is not a multiple of {step!r}")
+
+
+_OWN_KEYWORDS: Final = {"pattern": _match, "patternProperties": _match_names, "multipleOf": _divide}

@@ -45,12 +45,14 @@ def _tell(text: str, base: str) -> bool | None:
 
 def _cut(text: str) -> Iterator[str]:
     """Parts of whole sentences and lines, each long enough to be told."""
-    part = ""
+    part: list[str] = []
+    letters = 0
     for sentence in re.split(r"(?<=[.!?。！？\n])", text):
-        part += sentence
-        if _count_letters(part) >= LEAST_LETTERS:
-            yield part
-            part = ""
+        part.append(sentence)
+        letters += _count_letters(sentence)
+        if letters >= LEAST_LETTERS:
+            yield "".join(part)
+            part, letters = [], 0
 
 
 def _count_letters(text: str) -> int:

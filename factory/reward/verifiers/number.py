@@ -56,4 +56,4 @@ def verify(task: Task, response: str) -> Check:
         return expect(said == {True}, task.reference)
     if len(given) > 1 or len(wanted) > 1:
         return cannot_tell("a number may be read with decimals or with thousands; set `decimal` in the leaf")
-    return cannot_tell("one number has a unit and the other none, or a unit is not known; set `unit` in the leaf")
+    return cannot_tell("one number has a unit and the other none, or one unit is not known in the other; set `unit` in the leaf")

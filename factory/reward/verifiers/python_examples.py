@@ -20,7 +20,7 @@ from typing import Any, Final
 from factory.reward.sandbox import Other, Step
 
 _MARKS: Final = re.compile(r"^(?:[-*>]|[0-9]+[.)])?\s*`*(?=assert\b)|`*$")
-_FENCE: Final = re.compile(r"^\s*```.*$", re.MULTILINE)
+_FENCE: Final = re.compile(r"^[^\S\n]*```.*$", re.MULTILINE)
 MOST_LINES: Final = 20
 """Lines of one assert statement."""
 
@@ -36,9 +36,9 @@ _SAFE: Final[dict[str, Callable[..., Any]]] = {
     kind.__name__: kind for kind in (abs, round, len, sorted, sum, min, max, set, list, tuple, frozenset, bool, str, all, any)
 }
 """What a test may wrap around a call and is reckoned here, where nobody has tampered with it."""
+_TAKES_ITEMS: Final = tuple(_SAFE[name] for name in "sorted sum min max set list tuple frozenset all any".split())
 
-
-_NEVER_EQUAL: Final = frozenset("function method builtin_function_or_method type module generator coroutine range map filter zip".split())
+_NEVER_EQUAL: Final = frozenset("function method builtin_function_or_method type module generator coroutine map filter zip".split())
 """Kinds of values that equal no plain data."""
 _MATH: Final = {name: getattr(math, name) for name in ("isclose", "isnan", "isinf", "sqrt", "floor", "ceil")}
 
@@ -178,8 +178,18 @@ def _reckon(node: ast.expr, values: Sequence[Any]) -> Any:
             return {_reckon(key, values): _reckon(value, values) for key, value in zip(node.keys, node.values, strict=True) if key}
         case ast.Call() if (function := _name_safe(node.func)) is not None:
             options = {str(part.arg): _reckon(part.value, values) for part in node.keywords}
-            return function(*(_reckon(part, values) for part in node.args), **options)
+            return function(*(_reckon_argument(part, values, function) for part in node.args), **options)
     raise UnreadableTestError(f"not reckoned here: {ast.unparse(node)[:80]}")
+
+
+def _reckon_argument(node: ast.expr, values: Sequence[Any], function: Callable[..., Any]) -> Any:
+    """The value of an argument; of an iterator its items. Raises UnreadableTestError where `function` is not known to take it."""
+    held = values[int(node.id)] if isinstance(node, ast.Name) else None
+    if not isinstance(held, Other):
+        return _reckon(node, values)
+    if held.items is None or function not in _TAKES_ITEMS:
+        raise UnreadableTestError(f"a value is no plain data but {held.kind}")
+    return held.items
 
 
 def _read_example(example: doctest.Example) -> Test:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from factory.reward.sandbox import Limits, Ran, SandboxUnavailableError, Step, run_python
+from factory.reward.sandbox import Limits, Other, Ran, SandboxUnavailableError, Step, run_python
 from factory.reward.verifiers.check import Check, Task, cannot_tell, expect
 from factory.reward.verifiers.python_examples import Test, UnreadableTestError, read_tests
 from factory.seeds_spec import Text
@@ -16,6 +16,7 @@ from factory.spec import Spec
 
 _PYTHON: Final = ("", "python", "py", "python3")
 _REFUSED: Final = ("PermissionError", "BlockingIOError")
+_NO_FOLDER: Final = "No usable temporary directory"
 _NO_THREAD: Final = "can't start new thread"
 
 
@@ -113,7 +114,7 @@ def _judge(ran: Ran, tests: list[Test]) -> Check:
     for step in ran.steps:
         if step.missing and step.missing.split(".")[0] not in sys.stdlib_module_names:
             return cannot_tell(f"it needs the module {step.missing}, and the sandbox holds Python's standard library alone")
-        if step.errors[:1] and (step.errors[0] in _REFUSED or step.message == _NO_THREAD):
+        if step.errors[:1] and (step.errors[0] in _REFUSED or step.message == _NO_THREAD or _NO_FOLDER in step.message):
             return cannot_tell(f"it wants what the sandbox refuses (files, network, processes, threads): {_say(step)}")
     if ran.steps and ran.steps[0].errors:
         return expect(False, f"a program that runs; it ends in {_say(ran.steps[0])}")
@@ -143,6 +144,8 @@ def _tell(steps: list[Step]) -> str:
 
 
 def _show(value: Any) -> str:
+    if isinstance(value, Other):
+        return f"a value of type {value.kind}"
     try:
         return "" if value is None else repr(value)
     except ValueError:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
+from factory.reward.verifiers.reading import unify_form
+
 Decimal = Literal[".", ","]
 
 _UNITS: Final = {
@@ -60,6 +62,8 @@ _ZERO: Final = {
     **dict.fromkeys(("°F", "fahrenheit"), Fraction("459.67") * 5 / 9),
 }
 """Kelvins at 0."""
+_ANY_CASE: Final = ("kg", "km", "cm")
+"""Symbols that no other unit is written like, whatever the case."""
 
 _GROUPED: Final = r"(?:[1-9][0-9]{0,2}(?:GROUP[0-9]{3}){1,12}|[0-9]{1,40})(?:POINT[0-9]{1,40})?|POINT[0-9]{1,40}"
 _SPOKEN: Final = {
@@ -71,9 +75,12 @@ _PLAIN: Final = r"[0-9][0-9.,]*|[.,][0-9]+"
 _QUANTITY: Final = re.compile(
     rf"(?P<sign>[-+]?) ?(?P<money>[$€£¥]|Rp\.?|IDR|USD)? ?"
     rf"(?:(?:(?P<whole>[0-9]{{1,40}}) )?(?P<over>[0-9]{{1,40}}) ?/ ?(?P<under>[0-9]{{1,40}})"
-    rf"|(?P<number>{_PLAIN})(?: ?[×x*] ?10\^?(?P<power>[-+]?[0-9]{{1,2}})|[eE](?P<short>[-+]?[0-9]{{1,2}}))?)"
+    rf"|(?P<number>{_PLAIN})(?: ?[×x*] ?10\^(?P<power>[-+]?[0-9]{{1,2}})|[eE](?P<short>[-+]?[0-9]{{1,2}}))?)"
     rf"(?: ?(?P<unit>[^\W\d_][^\d.,;:=<>]{{0,40}}?[23²³]?|%|°[CF]))?"
 )
+_POWER: Final = re.compile("(?<=10)[⁻⁺]?[⁰¹²³⁴-⁹]+")
+_LETTERS_OF_A_SYMBOL: Final = 2
+"""Of a unit in so many letters the case counts: mg is no Mg, and MB no Mb."""
 _BARE: Final = str.maketrans({"−": "-", "–": "-", "⁄": "/", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "℃": "°C", "℉": "°F"})
 
 
@@ -116,7 +123,9 @@ def same_quantity(given: Quantity, wanted: Quantity, unit: str, tolerance: Fract
     if _plain(here) == _plain(there):
         return near(given.value)
     if here in _KNOWN and there in _KNOWN:
-        return _KNOWN[here][0] == _KNOWN[there][0] and near(_convert(given.value, here, there))
+        kinds = {_KNOWN[here][0], _KNOWN[there][0]}
+        # A month is no fixed number of days.
+        return None if kinds == {"time", "calendar"} else len(kinds) == 1 and near(_convert(given.value, here, there))
     if {here, there} <= {"", *(name for name, (kind, _) in _KNOWN.items() if kind == "share")}:
         # 0.75 is 75 %; but 75 may be meant for 75 %.
         if near(given.value * (_KNOWN[here][1] if here else 1) / (_KNOWN[there][1] if there else 1)):
@@ -128,8 +137,8 @@ def same_quantity(given: Quantity, wanted: Quantity, unit: str, tolerance: Fract
 def _flatten(text: str) -> str:
     """One line in NFKC; `1½` as `1 1/2`, `1 234 567` (ISO 80000-1) without its spaces."""
     spaced = re.sub(r"(?<=[0-9])(?=[¼-¾⅐-⅞])", " ", text.translate(_BARE))
-    kept = re.sub(r"[²³]", lambda power: {"²": "2", "³": "3"}[power[0]], spaced)
-    line = " ".join(unicodedata.normalize("NFKC", kept).translate(_BARE).split()).removesuffix(".")
+    powers = _POWER.sub(lambda power: "^" + unicodedata.normalize("NFKC", power[0]), spaced)
+    line = " ".join(unify_form(powers).translate(_BARE).split()).removesuffix(".")
     return _SPACED.sub(lambda grouped: grouped[0].replace(" ", ""), line)
 
 
@@ -142,8 +151,11 @@ def _read_number(text: str, decimal: Decimal | None) -> list[Fraction]:
 
 
 def _plain(unit: str) -> str:
-    """A unit that is in no table, such as the thing that is counted, in one number and case."""
-    return unit if unit in _KNOWN else unit.casefold().removesuffix("s")
+    """A unit that is in no table, such as the thing that is counted, in one number and case; kg for Kg and KG."""
+    folded = unit.casefold()
+    if unit in _KNOWN or (len(unit) <= _LETTERS_OF_A_SYMBOL and folded not in _ANY_CASE):
+        return unit
+    return folded.removesuffix("s") if folded not in _KNOWN else folded
 
 
 def _convert(value: Fraction, here: str, there: str) -> Fraction:

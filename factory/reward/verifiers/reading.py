@@ -6,8 +6,10 @@ whoever wrote it, and a guess at what was meant would let wrong responses throug
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import unicodedata
 from typing import Any, Final, Literal
 
 # Fifteen digits keep int() far from its limit on the length of text, so that no input can make a verifier raise.
@@ -62,6 +64,12 @@ def read_words(text: str) -> tuple[list[str], Separator] | None:
 def write_words(words: list[str], separator: Separator) -> str:
     """The words as a response lists them."""
     return (", " if separator == "," else " ").join(words)
+
+
+def unify_form(text: str) -> str:
+    """The text in NFKC, but with raised, lowered and circled digits as they are: 10⁵ is not 105."""
+    parts = itertools.groupby(text, lambda character: character.isdigit() and not character.isdecimal())
+    return "".join("".join(part) if is_marked else unicodedata.normalize("NFKC", "".join(part)) for is_marked, part in parts)
 
 
 def read_json(text: str) -> Any:

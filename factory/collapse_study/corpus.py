@@ -96,6 +96,7 @@ def write_text(characters: int) -> str:
 
 
 def _cut_windows(tokenizer: Any, text: str) -> Tokens:
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    # The backend itself, as no model is ever given the whole text and the tokenizer would warn of its length.
+    ids: list[int] = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
     whole = len(ids) // WINDOW * WINDOW
     return np.array(ids[:whole], dtype=np.uint16).reshape(-1, WINDOW)

@@ -41,8 +41,8 @@ class Language(Spec):
     """The experiment: `runs` chains of `generations` models after the first, each policy by itself; every model reads as many tokens."""
 
     generations: int = Field(default=5, ge=1, le=99)
-    tokens: int = Field(default=49_152, ge=2_048, description="Tokens of real text to learn from; each generation writes as many.")
-    epochs: float = Field(default=8.0, gt=0, description="How often the first model reads the real text; all others take as many steps.")
+    tokens: int = Field(default=98_304, ge=2_048, description="Tokens of real text to learn from; each generation writes as many.")
+    epochs: float = Field(default=4.0, gt=0, description="How often the first model reads the real text; all others take as many steps.")
     beams: int = Field(default=1, ge=1, le=16, description="1 samples; 5 is the beam search of Shumailov et al.")
     runs: int = Field(default=1, ge=1, le=99, description="Whole repetitions with other seeds.")
     shape: Shape = Shape()
@@ -112,13 +112,14 @@ class _Chains:
         real = self.corpus.train
         first = self._make_one(FIRST, 0, real, [], None)
         yield first
-        for policy in POLICIES:
-            texts, past = [first.text], [first.digest]
-            for number in range(1, self.settings.generations + 1):
-                data = choose_data(policy, real, texts, np.random.default_rng([self.seed, self.run, number, POLICIES.index(policy)]))
-                generation = self._make_one(policy, number, data, past, first)
-                texts.append(generation.text)
-                past.append(generation.digest)
+        texts, past = ({policy: [made] for policy in POLICIES} for made in (first.text, first.digest))
+        for number in range(1, self.settings.generations + 1):
+            for policy in POLICIES:
+                rng = np.random.default_rng([self.seed, self.run, number, POLICIES.index(policy)])
+                data = choose_data(policy, real, texts[policy], rng)
+                generation = self._make_one(policy, number, data, past[policy], first)
+                texts[policy].append(generation.text)
+                past[policy].append(generation.digest)
                 yield generation
 
     def _make_one(self, policy: str, number: int, data: Tokens, past: Sequence[str], first: Generation | None) -> Generation:
@@ -184,11 +185,7 @@ def _measure(corpus: Corpus, made: Generation, first: Generation, tails: Sequenc
     held = {"perplexity": measure_perplexity(made.losses), "loss_gained": (mean, mean - Z * error, mean + Z * error)}
     own = {"own_perplexity": measure_perplexity(made.strangeness)} | measure_text(split_words(corpus.decode(made.text)), tails)
     sizes = ((held, len(made.losses)), (own, len(made.text)))
-    return [
-        _row(made.policy, made.run, made.number, name, value, size)
-        for measured, size in sizes
-        for name, value in measured.items()
-    ]
+    return [_row(made.policy, made.run, made.number, name, value, size) for measured, size in sizes for name, value in measured.items()]
 
 
 def _row(policy: str, run: int, number: int, statistic: str, measured: Measured, size: int) -> dict[str, Any]:

@@ -24,12 +24,12 @@ JUDGED = 64
 class Shape(Spec):
     """The size of a model and how it is trained: a Llama between the bundled student and nothing."""
 
-    hidden: int = 96
-    layers: int = 3
-    heads: int = 3
-    intermediate: int = 256
+    hidden: int = 64
+    layers: int = 2
+    heads: int = 2
+    intermediate: int = 172
     batch_windows: int = 8
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     written_at_once: int = 128
 
 
@@ -69,7 +69,9 @@ def train_model(corpus: Corpus, shape: Shape, windows: Tokens, order: Sequence[i
         save_steps=len(rows),
         seed=seed,
     )
-    run_trainer(Trainer, f"generation in {work.path}", work, None, on_step, model=model, args=TrainingArguments(**arguments), train_dataset=rows)
+    run_trainer(
+        Trainer, f"generation in {work.path}", work, None, on_step, model=model, args=TrainingArguments(**arguments), train_dataset=rows
+    )
     return model.eval()
 
 

@@ -65,7 +65,7 @@ def _count_again(settings: Categories, rng: np.random.Generator, policy: str) ->
     diversity, rare = [], []
     for _ in range(settings.generations + 1):
         drawn_from = (1 - REAL_SHARE) * shares + REAL_SHARE * real if policy == "kept" else shares
-        counts = rng.multinomial(settings.size, drawn_from)
+        counts: Values = rng.multinomial(settings.size, drawn_from).astype(np.float64)
         pool = pool + counts if policy == "accumulate" else counts
         shares = pool / pool.sum(axis=1, keepdims=True)
         diversity.append(1 - (shares**2).sum(axis=1))

@@ -112,7 +112,8 @@ class _Chains:
         real = self.corpus.train
         first = self._make_one(FIRST, 0, real, [], None)
         yield first
-        texts, past = ({policy: [made] for policy in POLICIES} for made in (first.text, first.digest))
+        texts = {policy: [first.text] for policy in POLICIES}
+        past = {policy: [first.digest] for policy in POLICIES}
         for number in range(1, self.settings.generations + 1):
             for policy in POLICIES:
                 rng = np.random.default_rng([self.seed, self.run, number, POLICIES.index(policy)])
@@ -154,12 +155,12 @@ class _Chains:
         model = train_model(corpus, settings.shape, data, order, work, seed, on_step)
         text = write_windows(model, corpus.train[:, -BLOCK:], settings.beams, settings.shape.written_at_once, seed, on_batch)
         judge: Any = model if first is None else open_saved(first.folder / "model")
-        kept = {"text": text, "losses": judge_windows(model, corpus.held_out), "strangeness": judge_windows(judge, text)}
+        losses, strangeness = judge_windows(model, corpus.held_out), judge_windows(judge, text)
 
         def save(target: Path) -> None:
             model.save_pretrained(target)
             corpus.tokenizer.save_pretrained(target)
-            np.savez_compressed(target / FILE, **kept)
+            np.savez_compressed(target / FILE, text=text, losses=losses, strangeness=strangeness)
 
         work.keep(save, {"name": name, "windows": len(data)})
 

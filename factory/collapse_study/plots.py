@@ -36,7 +36,7 @@ PANELS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Plots by name: the experiment and the statistics, one panel each."""
 PLOT_TITLES = {
-    "gaussians": "Maximum likelihood: the mean wanders, the variance dies",
+    "gaussians": "The mean wanders; by maximum likelihood, the variance dies",
     "gaussians_unbiased": "Unbiased variance: it collapses all the same",
     "regression": "Excess test error by generation",
     "categories": "Diversity, and rare categories still alive",
@@ -123,7 +123,7 @@ def _draw_panel(axes: Axes, rows: pl.DataFrame, title: str) -> None:
     if not real.is_empty():
         axes.axhline(real["value"][0], color=PALETTE["ink"], linewidth=1.0, label=name_policy(language.REAL))
     axes.set_title(title)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     _show_grid(axes, share=str(rows["statistic"][0]).startswith(("rare", "distinct")))
 
 

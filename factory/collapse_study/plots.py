@@ -48,6 +48,8 @@ PLOT_TITLES = {
 PANEL_HEIGHT = 2.15
 """Inches."""
 BINS = 40
+MOST_COLUMNS = 4
+"""Names that stand side by side above a plot."""
 Losses = NDArray[np.float64]
 
 
@@ -68,12 +70,12 @@ def plot_lines(figures: pl.DataFrame, name: str, form: Form) -> bytes:
     def draw(figure: Figure) -> None:
         panels = np.atleast_1d(figure.subplots(len(statistics), 1, sharex=True))
         for axes, statistic in zip(panels, statistics, strict=True):
-            _draw_panel(axes, rows.filter(pl.col("statistic") == statistic), STATISTICS[statistic])
+            _draw_panel(axes, rows.filter(pl.col("statistic") == statistic), STATISTICS[statistic], titled=len(statistics) > 1)
         panels[-1].set_xlabel(
             "generation; 0 is fitted to real data" + ("" if rows["expected"].is_null().all() else "; dashes: closed form")
         )
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=min(3, len(labels)), columnspacing=1.2)
+        figure.legend(handles, labels, loc="outside upper left", ncols=len(labels) if len(labels) <= MOST_COLUMNS else 3, columnspacing=1.2)
 
     return render_plot(draw, 0.75 + PANEL_HEIGHT * len(statistics), form, empty=rows.is_empty())
 
@@ -105,7 +107,7 @@ def plot_strangeness(generations: Sequence[Generation], form: Form) -> bytes:
     return render_plot(draw, 0.75 + 1.5 * len(language.POLICIES), form, empty=False)
 
 
-def _draw_panel(axes: Axes, rows: pl.DataFrame, title: str) -> None:
+def _draw_panel(axes: Axes, rows: pl.DataFrame, title: str, *, titled: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
     starts = rows.filter(pl.col("policy") == language.FIRST)
@@ -122,7 +124,8 @@ def _draw_panel(axes: Axes, rows: pl.DataFrame, title: str) -> None:
     real = rows.filter((pl.col("policy") == language.REAL) & (pl.col("value") < 1))
     if not real.is_empty():
         axes.axhline(real["value"][0], color=PALETTE["ink"], linewidth=1.0, label=name_policy(language.REAL))
-    axes.set_title(title)
+    if titled:
+        axes.set_title(title)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     _show_grid(axes, share=str(rows["statistic"][0]).startswith(("rare", "distinct")))
 
@@ -132,9 +135,12 @@ def _share(losses: Losses, edges: Losses) -> tuple[Losses, Losses]:
 
 
 def _show_grid(axes: Axes, *, share: bool) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.grid(axis="y")
     axes.tick_params(axis="y", labelcolor=PALETTE["muted"])
     if share:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 

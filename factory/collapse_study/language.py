@@ -30,8 +30,8 @@ FIRST = "first"
 REAL = "real"
 """The policy of the rows that measure the real text itself."""
 FILE = "windows.npz"
-TRAINING = 0.6
-"""About what share of a generation's time is training."""
+TRAINING, WRITING = 0.6, 0.35
+"""About what shares of a generation's time are training and writing; the rest is judging."""
 
 OnShare = Callable[[str, float], None]
 """Called with what is being made, and how many generations, the one in flight in part, are done."""
@@ -150,7 +150,7 @@ class _Chains:
             self.on_share(f"{name}: step {step}/{steps}, loss {loss:.2f}", self.done + TRAINING * step / steps)
 
         def on_batch(batch: int, batches: int) -> None:
-            self.on_share(f"{name}: writing {batch}/{batches}", self.done + TRAINING + (1 - TRAINING) * batch / batches)
+            self.on_share(f"{name}: writing {batch}/{batches}", self.done + TRAINING + WRITING * batch / batches)
 
         model = train_model(corpus, settings.shape, data, order, work, seed, on_step)
         text = write_windows(model, corpus.train[:, -BLOCK:], settings.beams, settings.shape.written_at_once, seed, on_batch)

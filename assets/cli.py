@@ -216,6 +216,30 @@ def report(
         webbrowser.open(card.as_uri())
 
 
+@app.command("collapse-study", epilog=EXIT_CODES)
+def collapse_study(
+    out: Annotated[Path | None, typer.Option(help="Folder for report, figures and plots; else collapse-study in .factory.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only these: gaussians, regression, categories, language; comma between, or given again.")
+    ] = None,
+    text: Annotated[list[Path] | None, typer.Option(help="Plain text for the language models; else text that the repo writes.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number, other draws.")] = 0,
+    generations: Annotated[int | None, typer.Option(help="Language models after the first; 5 if not given.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens of text that each of them learns from; 98304 if not given.")] = None,
+    beams: Annotated[int | None, typer.Option(help="1 samples; 5 writes by beam search as the paper did, and takes longer.")] = None,
+    runs: Annotated[int | None, typer.Option(help="Whole repetitions of the language models; 1 if not given, the paper had 5.")] = None,
+) -> None:
+    """Reproduce the science of model collapse: recursive fits against closed forms, and language models on their own text."""
+    from assets.collapse_study import study_and_tell
+    from factory.collapse_study.study import plan_study
+    from resources.home import find_home
+
+    folder = (out or find_home().root / "collapse-study").absolute()
+    settings = {"generations": generations, "tokens": tokens, "beams": beams, "runs": runs}
+    made = study_and_tell(plan_study(only or [], text or [], folder, seed, **settings), folder)
+    raise typer.Exit(OK if made.agrees else FAILED)
+
+
 @app.command(epilog=EXIT_CODES)
 def ui(
     dagster_port: Annotated[int, typer.Option(help="Port of Dagster's pages.")] = 3000,

@@ -106,7 +106,7 @@ def plot_funnel(funnel: pl.DataFrame, form: Form = "png") -> bytes:
         axes.set_xlabel("candidates; at the end of a bar, the share accepted")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=len(parts), columnspacing=1.0, handletextpad=0.5)
 
-    return _render(draw, 0.9 + 0.235 * max(counts.height, 2), form, empty=counts.is_empty())
+    return render_plot(draw, 0.9 + 0.235 * max(counts.height, 2), form, empty=counts.is_empty())
 
 
 def plot_reasons(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
@@ -127,7 +127,7 @@ def plot_reasons(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
         _name_bars(axes, [reason.replace("_", " ") for reason in counts["reason"]])
         axes.set_xlabel("candidates refused")
 
-    return _render(draw, 0.7 + 0.26 * max(counts.height, 3), form, empty=counts.is_empty())
+    return render_plot(draw, 0.7 + 0.26 * max(counts.height, 3), form, empty=counts.is_empty())
 
 
 def plot_leaves(accepted: pl.DataFrame, form: Form = "png") -> bytes:
@@ -141,7 +141,7 @@ def plot_leaves(accepted: pl.DataFrame, form: Form = "png") -> bytes:
         _name_bars(axes, counts["leaf"].to_list())
         axes.set_xlabel("accepted records")
 
-    return _render(draw, 0.6 + 0.225 * max(counts.height, 3), form, empty=counts.is_empty())
+    return render_plot(draw, 0.6 + 0.225 * max(counts.height, 3), form, empty=counts.is_empty())
 
 
 def plot_lengths(accepted: pl.DataFrame, seeds: pl.DataFrame, form: Form = "png") -> bytes:
@@ -169,7 +169,7 @@ def plot_lengths(accepted: pl.DataFrame, seeds: pl.DataFrame, form: Form = "png"
         panels[-1].set_xlabel("characters")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
-    return _render(draw, 4.6, form, empty=accepted.is_empty() and seeds.is_empty())
+    return render_plot(draw, 4.6, form, empty=accepted.is_empty() and seeds.is_empty())
 
 
 def plot_goodness(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
@@ -192,10 +192,10 @@ def plot_goodness(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
         _show_shares(axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
-    return _render(draw, 2.7, form, empty=scored.is_empty())
+    return render_plot(draw, 2.7, form, empty=scored.is_empty())
 
 
-def _render(draw: Callable[[Figure], None], height: float, form: Form, *, empty: bool) -> bytes:
+def render_plot(draw: Callable[[Figure], None], height: float, form: Form, *, empty: bool) -> bytes:
     """What `draw` puts on a figure `height` inches high. No date, no version, salted ids: the same data, the same bytes."""
     import matplotlib
     from matplotlib.figure import Figure

@@ -1,0 +1,1 @@
+"""The science of model collapse, reproduced: recursive fits against their closed forms, and language models trained on their own text."""

@@ -76,8 +76,8 @@ def specify(flow: Flow, model: str, base_url: str, candidates: int) -> Generatio
     """A line's generation section: teacher and judge are the server's one model, answers are short."""
     server = {"base_url": base_url, "in_flight": 4, "context_tokens": FORMS.context_tokens, "tokenizer": model}
     section = {"model": model, "server": server}
-    short = {name: {"max_new_tokens": 192} for name in ("instruction", "response")}
-    short |= {"judging": {"temperature": 0.0, "max_new_tokens": 64}, "precise": {"temperature": 0.0, "max_new_tokens": 192}}
+    sampling = {"instruction": (0.7, 192), "response": (0.7, 192), "precise": (0.0, 192), "judging": (0.0, 64)}
+    short = {name: {"temperature": warmth, "max_new_tokens": tokens} for name, (warmth, tokens) in sampling.items()}
     given = {"teacher": section, "judge": section, "flows": {"*": flow.name}, "candidates_per_leaf": candidates}
     return GenerationSpec.model_validate(given | short)
 

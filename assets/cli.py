@@ -251,7 +251,7 @@ def tune_forms(
     out: Annotated[Path, typer.Option(help="Folder for the model.")] = Path("pico-forms"),
     taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy whose examples are kept out of the text; else the bundled one.")] = None,
 ) -> None:
-    """Tune a copy of the bundled teacher to the forms of every bundled flow. Takes a quarter of an hour on one core; killed, it goes on."""
+    """Tune a copy of the bundled teacher to the forms of every bundled flow. Takes minutes on a CPU; killed, it goes on."""
     from assets.console import OUT
     from factory.pico.family import make_forms
     from resources.home import project_folder

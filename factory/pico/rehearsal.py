@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,10 +52,12 @@ class Stage:
         self.flows = [load_flow(name) for name in list_bundled()]
         self._teacher = LocalTeacher(teacher)
 
-    def rehearse_all(self, rng: random.Random) -> Iterator[Rehearsal]:
-        """Runs of bundled flows without end, each flow as often as any other."""
+    def rehearse_all(self, rng: random.Random, practice: Mapping[str, float]) -> Iterator[Rehearsal]:
+        """Runs of bundled flows without end, drawn by `practice`; a flow that it does not name weighs 1."""
+        weights = [practice.get(flow.name, 1.0) for flow in self.flows]
         while True:
-            yield self.rehearse(rng.choice(self.flows), rng)
+            (flow,) = rng.choices(self.flows, weights)
+            yield self.rehearse(flow, rng)
 
     def rehearse(self, flow: Flow, rng: random.Random) -> Rehearsal:
         """One run of a flow on a made-up leaf; where a draft parts into several, one of them goes on."""

@@ -74,7 +74,7 @@ def write_dialogues(corpus: Corpus, recipe: TuningRecipe) -> Iterator[Messages]:
     """Requests of flows with their answers, then what the base has learned already."""
     rng = random.Random(recipe.seed)
     forms = round(recipe.forms * recipe.dialogues)
-    rehearsals = Stage(corpus, recipe.base).rehearse_all(rng)
+    rehearsals = Stage(corpus, recipe.base).rehearse_all(rng, recipe.flows)
     yield from islice(chain.from_iterable(rehearsal.dialogues for rehearsal in rehearsals), forms)
     for name in rng.choices(list(recipe.mixture), list(recipe.mixture.values()), k=recipe.dialogues - forms):
         yield getattr(corpus, name)(rng)

@@ -271,6 +271,19 @@ def pretrain(
     pretrain_family(out, taxonomy or project_folder() / "taxonomy", model or PICO_MODELS, lambda said: OUT.print(said, markup=False))
 
 
+@pico.command("forms")
+def tune_forms(
+    out: Annotated[Path, typer.Option(help="Folder for the model.")] = Path("pico-forms"),
+    taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy whose examples are kept out of the text; else the bundled one.")] = None,
+) -> None:
+    """Tune a copy of the bundled teacher to the forms of every bundled flow. Takes minutes on a CPU; killed, it goes on."""
+    from assets.console import OUT
+    from factory.pico.family import make_forms
+    from resources.home import project_folder
+
+    make_forms(out, taxonomy or project_folder() / "taxonomy", lambda said: OUT.print(said, markup=False))
+
+
 @reward.command("train", epilog=EXIT_CODES)
 def train_reward(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Preference pairs or rated responses: JSON lines or Parquet, also .gz.")],

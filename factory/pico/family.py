@@ -35,6 +35,16 @@ def pretrain(out: Path, taxonomy: Path, models: Sequence[str] = PICO_MODELS, rep
             pretrain_language_model(corpus, recipe, AutoTokenizer.from_pretrained(teacher), folder, report)
 
 
+def make_forms(out: Path, taxonomy: Path, report: Callable[[str], None] = print) -> None:
+    """Makes pico-forms in `out` from the bundled teacher, with every instruction of `taxonomy` kept out of what it reads.
+
+    Killed, the next call goes on. Raises FactoryError where the disk refuses a write, InputFaults where the taxonomy cannot be read.
+    """
+    from factory.pico.tune_forms import tune_forms
+
+    tune_forms(Corpus(read_excluded(taxonomy)), out, report)
+
+
 def read_excluded(taxonomy: Path) -> frozenset[str]:
     """The normalised instructions of every example of a taxonomy. Raises InputFaults where a leaf cannot be read."""
     from factory.faults import InputFaults

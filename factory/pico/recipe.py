@@ -142,3 +142,36 @@ REWARD = Recipe(
 """The teacher under a scalar head, tuned to tell good responses from bad ones."""
 
 RECIPES = {recipe.model: recipe for recipe in (TEACHER, STUDENT, REWARD)}
+
+
+@dataclass(frozen=True)
+class TuningRecipe:
+    """How a copy of a pico model is tuned further, by the same training as students are. `forms`: the share of flows' requests among
+    `dialogues`; `flows`: how often one is rehearsed, where not once. The rest repeats what the base can do, drawn from `mixture` as in
+    a Stage."""
+
+    model: str
+    base: str
+    dialogues: int
+    forms: float
+    flows: Mapping[str, float]
+    mixture: Mapping[str, float]
+    learning_rate: float
+    batch_size: int
+    context_tokens: int
+    seed: int
+
+
+FORMS = TuningRecipe(
+    model="pico-forms",
+    base="pico-teacher",
+    dialogues=18_000,
+    forms=0.7,
+    flows={"evolved": 4.0, "lab_skills": 3.0, "lab_knowledge": 3.0, "writing_tasks": 2.0},
+    mixture={"solve": 0.55, "new_task": 0.15, "mixed_task": 0.05, "grounded_question": 0.1, "grounded_answer": 0.15},
+    learning_rate=1e-3,
+    batch_size=8,
+    context_tokens=1024,
+    seed=3,
+)
+"""Keeps to the forms of every bundled flow: lists, tags, JSON, scores. Not shipped. The flows after LAB need its longer context."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
+from factory.personal_data.records import find_personal_data
+from factory.personal_data.types import THRESHOLDS
 from factory.validation.metric import Evidence, Row, measure_report, metric, share_row, share_rows
-from factory.validation.personal_data import THRESHOLDS, find_personal_data
 from factory.validation.text import Gram, ngrams, plain, words
 
 SCANNED = ("instruction", "context", "response")

@@ -123,7 +123,7 @@ NUMBERS: Final = (
     Number(
         "CN_RESIDENT_ID", "cn.ric", "*身份证*|*身份證*|resident identity", written=rf"[1-9]\d{{5}}(?:19|20)\d\d{MONTH}{DAY}\d{{3}}[\dX]"
     ),
-    Number("KR_RRN", "kr.rrn", "rrn|*주민등록번호*|resident registration", r"\d{13}", rf"\d\d{MONTH}{DAY}-[1-8]\d{{6}}"),
+    Number("KR_RRN", "kr.rrn", "rrn|*주민등록번호*|resident registration", r"\d{13}", rf"\d\d{MONTH}{DAY}-\d{{7}}"),
     Number("JP_MY_NUMBER", "jp.in_", "my number|*マイナンバー*|*個人番号*", digits(12)),
     Number("PK_CNIC", "pk.cnic", "cnic|nicop", r"\d{13}", r"\d{5}-\d{7}-\d"),
     Number("IL_ID", "il.idnr", "teudat zehut|תעודת זהות|מספר זהות", r"\d{9}|\d{8}-\d"),

@@ -24,8 +24,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
 } | {number.type: (number.names, number.group) for number in NUMBERS}
 """By type, its own names and the group of its general words (factory.personal_data.words)."""
 
-BEFORE: Final = r"(?<!\w)(?<!\d[.,/-])(?:"
-BEHIND: Final = r")(?!\w)(?![.,/-]\d)"
+UNSPACED: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+LETTER: Final = rf"(?![{UNSPACED}\p{{Hangul}}])\w"
+BEFORE: Final = rf"(?<!{LETTER})(?<!\d[.,/-])(?:"
+BEHIND: Final = rf")(?!{LETTER})(?![.,/-]\d)"
+"""A number stands apart from letters, but for those of scripts that write no spaces, and of Korean, whose particles follow at once."""
 
 CARD: Final = r"[3-6]\d{3}|2[2-7]\d{2}"
 GROUPED_CARD: Final = rf"(?:{CARD})([ -])\d{{4}}\1\d{{4}}\1\d{{4}}|3[47]\d\d([ -])\d{{6}}\2\d{{5}}|30[0-5]\d([ -])\d{{6}}\3\d{{4}}"
@@ -39,7 +42,6 @@ PHONE: Final = r"(?:\+[ ]?|\(\+?)?\d(?:[ ()./\-]{0,2}\d){6,14}(?: ?(?:x|ext\.? ?
 HOSTS_OF_NOBODY: Final = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")
 """Domains that are kept for documentation (RFC 2606): an address there is nobody's."""
 
-UNSPACED: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 EMAILS: Final = (
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9_%+'-][A-Za-z0-9._%+'-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])",
     rf"(?<![\w.%+-])(?:(?![{UNSPACED}])\w)(?:(?![{UNSPACED}])[\w.%+'-]){{0,63}}@(?:[\w-]{{1,63}}\.){{1,8}}[^\W\d_][\w-]{{1,62}}",
@@ -114,7 +116,7 @@ def _build_stricter() -> list[Any]:
 
     bundled_suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     version = regex.compile(VERSION, regex.IGNORECASE)
-    phone = regex.compile(BEFORE.replace(r"(?<!\w)", r"(?<![\w+])") + PHONE + BEHIND)
+    phone = regex.compile(rf"(?<!\+){BEFORE}{PHONE}{BEHIND}")
     date = regex.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?: \d.*)?$")
     written_as_phone = regex.compile(r"\+|\(?0\d(?:\d{7}|\d*\D)|\(\d{2,4}\) ?\d|1?[-. ]?\(?\d{3}\)?([-.])\d{3}\1\d{4}(?!\d)")
     fictional = regex.compile(r"(?:\+?1)?[2-9]\d\d55501\d\d$")

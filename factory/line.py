@@ -13,6 +13,7 @@ from factory.faults import Fault, InputFaults
 from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow, locate_set, place_rubrics, place_sets
 from factory.line_models import find_missing_models, get_at, locate_models
 from factory.model_spec import Price, Sampling, TeacherSpec
+from factory.personal_data.spec import PersonalDataSpec
 from factory.reward_spec import RewardSpec
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
 from factory.spec import Name, Share, Spec
@@ -110,6 +111,7 @@ class ValidationSpec(Spec):
 
     gates: dict[str, Gate] = Field(default={})
     waivers: tuple[Waiver, ...] = ()
+    personal_data: PersonalDataSpec = PersonalDataSpec()
 
 
 class PhaseSpec(Spec):

@@ -17,6 +17,9 @@ from factory.personal_data.types import FINDING, Finding
 TEXTS: Final = ("instruction", "context", "response", "topic", "turns")
 """The columns of a record that hold text which somebody wrote."""
 
+REDACTED: Final = (*TEXTS, "refusal", "parse_fault")
+"""Those, and the columns that may quote them."""
+
 LEAST_REPEATED: Final = 5
 """Characters of a value from which each of its places in a record counts: a shorter one may be another word."""
 
@@ -60,7 +63,7 @@ def redact_record(record: Mapping[str, Any], language: str | None, spec: Persona
     The same value has the same number in all fields of the record, however it is written: "4111 1111 …" and "4111-1111-…" are one.
     """
     redacted = spec.types_with("redact")
-    fields = [name for name in TEXTS if record.get(name)]
+    fields = [name for name in REDACTED if record.get(name)]
     if not redacted or not fields:
         return dict(record), {}
     parts = [*_take_parts(record, fields)]

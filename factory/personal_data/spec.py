@@ -71,5 +71,5 @@ class PersonalDataSpec(Spec):
 def _check_types(given: object) -> None:
     for kind in given:  # type: ignore[attr-defined]
         if kind not in TYPES:
-            near = difflib.get_close_matches(str(kind).upper(), TYPES, n=1)
+            near = difflib.get_close_matches(str(kind).upper(), sorted(TYPES), n=1, cutoff=0.5)
             raise ValueError(f"no type {kind!r}" + (f"; nearest: {near[0]}" if near else "; the types are in docs/personal-data.md"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -35,6 +35,9 @@ PLACEHOLDER: Final = re.compile(r"<[A-Z][A-Z_]*(?:_\d+)?>")
 SUM: Final = re.compile(r"[\d .\-/]+")
 BEFORE_OPERATOR: Final = re.compile(r"\s?(?:[*×÷^%/=]|[+-]\s?\d)")
 BEHIND_OPERATOR: Final = re.compile(r"(?:[*×÷^/$€£¥=<]|\d\s?[+-])\s?$")
+
+
+OF_LITTLE_WEIGHT: Final = frozenset(NAMES | OTHER_NAMES | WEAK)
 
 
 def find(text: str, language: str | None = None, spec: PersonalDataSpec | None = None) -> tuple[Finding, ...]:
@@ -95,6 +98,13 @@ def _weak(kinds: frozenset[str]) -> tuple[str, ...]:
 
 
 def _settle(text: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding for each place. What a form or a checksum tells stands before what a model or a weak pattern does: of those the rest."""
+    told = _unite(each for each in findings if each.type not in OF_LITTLE_WEIGHT)
+    rest = _unite(each for each in findings if each.type in OF_LITTLE_WEIGHT)
+    return tuple(sorted([*told, *(piece for each in rest for piece in _cut(text, each, told))]))
+
+
+def _unite(findings: Iterable[Finding]) -> list[Finding]:
     """Of findings that overlap the surest, then the longest, over all that they cover: what is left of another would still be data."""
     kept: list[Finding] = []
     for each in sorted(findings, key=lambda one: (one.start, -one.end)):
@@ -103,7 +113,20 @@ def _settle(text: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
             best = max(last, each, key=lambda one: (one.score, one.end - one.start, one.type))
             each = Finding(last.start, max(last.end, each.end), best.type, best.score)
         kept.append(each)
-    return tuple(kept)
+    return kept
+
+
+def _cut(text: str, finding: Finding, others: Iterable[Finding]) -> Iterator[Finding]:
+    """`finding`, or, where some of `others` lie over it, those pieces beside them that hold letters."""
+    over = [each for each in others if each.start < finding.end and finding.start < each.end]
+    if not over:
+        yield finding
+        return
+    starts, ends = [finding.start, *(each.end for each in over)], [*(each.start for each in over), finding.end]
+    for start, end in zip(starts, ends, strict=True):
+        piece = text[start:end]
+        if start < end and any(map(str.isalpha, piece)):
+            yield finding._replace(start=end - len(piece.lstrip()), end=start + len(piece.rstrip()))
 
 
 @cache

@@ -36,7 +36,7 @@ BARE_CARD: Final = r"\d(?:[ -]?\d){11,18}"
 """A bare number counts only beside a word for a card, whatever its issuer (ISO/IEC 7812: at most 19 digits; Maestro has cards of 12)."""
 
 PHONE_REGIONS: Final = ("US", "GB", "ID", "IN", "DE", "FR", "NL", "ES", "IT", "SE", "PL", "BR", "AU", "ZA", "JP")
-PHONE: Final = r"(?:\+[ ]?|\(\+?)?\d(?:[ ()./\-]{0,2}\d){6,14}(?: ?(?:x|ext\.? ?)\d{1,5})?"
+PHONE: Final = r"(?:\+|\(\+?)?\d(?:[ ()./\-]{0,2}\d){6,14}(?: ?(?:x|ext\.? ?)\d{1,5})?"
 """Seven digits or more: shorter numbers are valid in a few towns, and are street numbers and postcodes anywhere else."""
 
 HOSTS_OF_NOBODY: Final = ("example", "test", "invalid", "localhost", "example.com", "example.net", "example.org")

@@ -52,6 +52,7 @@ def test_personal_data_is_found(text: str, kind: str) -> None:
     [
         "What is 1234567 * 2?\n2469134",
         "Compute 1234567890 * 2",
+        "Compute 48953908 + 537172762.",
         "Find the largest number: 2125551234, 45, 9",
         "What is 7 * 23? 7 * 23 = 161",
         "phones: 10000-2500 = 7500 phones",

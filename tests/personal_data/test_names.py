@@ -91,6 +91,12 @@ def test_a_model_reads_the_records_of_its_languages_alone(classifier: Path) -> N
     assert [len(each) for each in found] == [0, 1, 1]
 
 
+def test_what_a_checksum_tells_stands_before_what_a_weak_pattern_does() -> None:
+    text = "https://ana.com/x ana@mail.com"
+    found = find(text, "en", PersonalDataSpec.model_validate({"types": {"URL": 0.1}}))
+    assert [(each.type, text[each.start : each.end]) for each in found] == [("URL", "https://ana.com/x"), ("EMAIL_ADDRESS", "ana@mail.com")]
+
+
 def test_a_placeholder_is_no_name(classifier: Path) -> None:
     assert find("<ANA> and <ANA_1> met", "en", named(classifier)) == ()
 

@@ -139,4 +139,4 @@ NUMBERS: Final = (
     Number("PASSPORT", None, "passport no|passport number", r"[A-Z]{1,2} ?\d{6,8}|[A-Z]\d{2}[A-Z0-9]{5,6}|\d{9}", group="passport"),
     Number("DRIVER_LICENSE", None, "dl no|dl number", r"[A-Z]{0,3}[ -]?\d{2,8}(?:[ -]?\d{2,8}){1,3}", group="licence"),
 )
-"""Of the EU, Hungary, Malta, Cyprus, Luxembourg and Slovakia's other numbers are left out: python-stdnum has no validator of them."""
+"""Of the EU, Hungary, Malta, Cyprus and Luxembourg are left out: python-stdnum has no validator of their numbers of people."""

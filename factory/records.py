@@ -102,16 +102,13 @@ SCORED: dict[str, Any] = CANDIDATE | {
 }
 """A candidate with every score."""
 
-VERDICT: dict[str, Any] = (
-    SCORED
-    | {
-        "goodness": pl.Float64,  # weighted attributes, else the reward, else 1.0 right and 0.0 wrong, else the share of good votes; or null
-        "verdict": pl.String,  # "accepted" or "rejected"
-        "reason": pl.String,  # the first reason of a refusal, from reward.verdict.REASONS; "accepted" for the accepted
-        "matched_id": pl.String,  # record_id of what a duplicate or contaminated record matched; "<set>:<line>" of an evaluation set
-        "matched_by": pl.String,  # how it matched: "exact", "near 0.93", "semantic 0.97", the words both hold; types of personal data
-    }
-)
+VERDICT: dict[str, Any] = SCORED | {
+    "goodness": pl.Float64,  # weighted attributes, else the reward, else 1.0 right and 0.0 wrong, else the share of good votes; or null
+    "verdict": pl.String,  # "accepted" or "rejected"
+    "reason": pl.String,  # the first reason of a refusal, from reward.verdict.REASONS; "accepted" for the accepted
+    "matched_id": pl.String,  # record_id of what a duplicate or contaminated record matched; "<set>:<line>" of an evaluation set
+    "matched_by": pl.String,  # how it matched: "exact", "near 0.93", "semantic 0.97", the words both hold; types of personal data
+}
 """A scored candidate with its one verdict. `accepted` and `rejected` share it."""
 
 PREFERENCE: dict[str, Any] = {

@@ -22,6 +22,7 @@ from factory.generation.quota import count_most, is_reviewed, write_in_rounds
 from factory.generation.spending import Spending
 from factory.generation.units import select_material
 from factory.line import Line
+from factory.personal_data.settings import describe_policy
 from factory.records import CANDIDATE, SEED, empty
 from factory.reward.models import name_reward_model
 from factory.reward.review import LeafReviewer
@@ -133,11 +134,15 @@ class _Desk:
         settings = [describe_settings(flow, spec, self.teachers, self.judge), self.line.seed]
         shown = self.examples.filter(split="seed").drop("source")
         frames = [shown if flow.pool == "line" else shown.filter(leaf=leaf), self.documents.filter(leaf=leaf)]
+        personal_data = self.line.validation.personal_data
+        redacted, refused = (describe_policy(personal_data, policy) for policy in ("redact", "refuse"))
+        rooms = ["generation", *(["personal_data"] if redacted else [])]
         if not is_reviewed(spec, self.teachers):
-            return take_fingerprint(["generation"], settings, frames)
+            return take_fingerprint(rooms, [*settings, redacted], frames)
         held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
         judged_by = [describe_verdict(reward), name_reward_model(reward), *self.bench.describe()]
-        return take_fingerprint(["generation", "reward"], [*settings, *judged_by], [*frames, held_out])
+        rooms += ["reward", *(["personal_data"] if refused else [])]
+        return take_fingerprint(rooms, [*settings, redacted, *judged_by, refused], [*frames, held_out])
 
     def write(self, leaf: str) -> Made:
         """The leaf's candidates, topped up until enough are accepted where the line asks for that."""
@@ -156,9 +161,10 @@ class _Desk:
                 progress=partial(self.progress.advance, "candidates", leaf),
                 watch=partial(self.progress.count, leaf),
                 most=count_most(spec),
+                personal_data=self.line.validation.personal_data,
             )
             open_model = partial(self.models.reward, reward, ledger.path)
-            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, open_model, self.bench.vote)
+            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, open_model, self.bench.vote, self.line.validation.personal_data)
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:
             return Made(written.frame)

@@ -14,6 +14,7 @@ from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset,
 from assets.leaves import make_leaves
 from assets.pages import show_floats, show_kept, show_plot, show_sample, show_table
 from factory.line import Line
+from factory.personal_data.settings import describe_policy
 from factory.records import PREFERENCE, SCORED, VERDICT
 from factory.reward.funnel import count_funnel, hints
 from factory.reward.judges import count_unparsed
@@ -70,7 +71,7 @@ def _build_scored(line: Line) -> dg.AssetsDefinition:
 
 
 def _build_verdicts(line: Line) -> dg.AssetsDefinition:
-    spec = line.reward
+    spec, personal_data = line.reward, line.validation.personal_data
     accepted_key, rejected_key = asset_key(line, "accepted"), asset_key(line, "rejected")
 
     @dg.multi_asset(
@@ -85,13 +86,15 @@ def _build_verdicts(line: Line) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, scored: pl.DataFrame, seed_examples: pl.DataFrame
     ) -> Iterator[Outcome]:
         seeds = seed_examples.drop("source")
-        fingerprint = take_fingerprint(["reward"], describe_verdict(spec), [scored, seeds])
+        refused = describe_policy(personal_data, "refuse")
+        rooms = ["reward", *(["personal_data"] if refused else [])]
+        fingerprint = take_fingerprint(rooms, [describe_verdict(spec), refused], [scored, seeds])
         keeper.progress.start("verdicts", 2)
         decided: list[pl.DataFrame] = []
 
         def decide(verdict: str) -> Made:
             if not decided:
-                decided.append(decide_verdicts(scored, seed_examples, spec))
+                decided.append(decide_verdicts(scored, seed_examples, spec, personal_data))
             return Made(decided[0].filter(verdict=verdict))
 
         accepted = keeper.keep(accepted_key, None, fingerprint, lambda: decide("accepted"), refresh=config.refresh)
@@ -182,7 +185,8 @@ def _show_refusals(frame: pl.DataFrame) -> dict[str, Any]:
     from factory.release.plots import plot_reasons
 
     reasons = frame.group_by("reason").len("records").sort("records", "reason", descending=[True, False])
-    sample = frame.sort("record_id").group_by("reason", maintain_order=True).head(2)
+    # No page shows what was refused for holding personal data.
+    sample = frame.filter(pl.col("reason") != "personal_data").sort("record_id").group_by("reason", maintain_order=True).head(2)
     return {
         "reasons": show_table(reasons, ["reason", "records"], rows=reasons.height),
         "plot": show_plot(plot_reasons(frame), "reasons"),

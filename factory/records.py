@@ -16,6 +16,7 @@ USAGE = pl.List(
 )
 JUDGEMENTS = pl.List(pl.Struct({"step": pl.String, "score": pl.Float64}))
 RATINGS = pl.Struct(dict.fromkeys(("helpfulness", "correctness", "coherence", "complexity", "verbosity"), pl.Float64))
+REDACTED = pl.List(pl.Struct({"type": pl.String, "count": pl.Int32}))
 VOTES = pl.List(pl.Struct({"judge": pl.String, "rubric": pl.String, "score": pl.Float64, "good": pl.Boolean, "note": pl.String}))
 
 TOPIC = "topic"
@@ -66,6 +67,7 @@ CANDIDATE: dict[str, Any] = {
     "response": pl.String,  # null where a step did not parse
     "turns": TURNS,  # whole conversation, from `instruction` to `response`; null for one turn
     "topic": pl.String,  # what it is about, where the flow goes by topics
+    "redacted": REDACTED,  # what was taken out of the texts before the record had its id; null where nothing was
     "constraint": pl.String,  # canonical JSON {"arguments", "name"} of a verifiable constraint on the response; null where there is none
     "licence": pl.String,
     "groups": GROUPS,
@@ -106,7 +108,7 @@ VERDICT: dict[str, Any] = SCORED | {
     "verdict": pl.String,  # "accepted" or "rejected"
     "reason": pl.String,  # the first reason of a refusal, from reward.verdict.REASONS; "accepted" for the accepted
     "matched_id": pl.String,  # record_id of what a duplicate or contaminated record matched; "<set>:<line>" of an evaluation set
-    "matched_by": pl.String,  # how it matched: "exact", "near 0.93", "semantic 0.97", or the words in a row that both hold
+    "matched_by": pl.String,  # how it matched: "exact", "near 0.93", "semantic 0.97", the words both hold; types of personal data
 }
 """A scored candidate with its one verdict. `accepted` and `rejected` share it."""
 

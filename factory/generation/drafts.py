@@ -14,6 +14,8 @@ from factory.generation.models import Model
 from factory.generation.units import Unit
 from factory.line import GenerationSpec, Persona
 from factory.model_spec import Sampling
+from factory.personal_data.records import redact_record
+from factory.personal_data.spec import PersonalDataSpec
 from factory.records import digest, record_id
 
 INHERITED = ("leaf", "kind", "language", "verifier", "verifier_settings", "groups")
@@ -116,8 +118,11 @@ class Draft:
         return replace(self, slots=slots, path=path, variables={**self.variables}, usage=[*usage], **changes)
 
 
-def write_rows(draft: Draft, recipe: Recipe) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The finished draft as CANDIDATE rows with their slots: one, or, where it ended before it parted, one for each of its slots."""
+def write_rows(draft: Draft, recipe: Recipe, personal_data: PersonalDataSpec) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The finished draft as CANDIDATE rows with their slots: one, or, where it ended before it parted, one for each of its slots.
+
+    What the line redacts is taken out before the record has its id, so that its id, its scores and its copies are of what is published.
+    """
     unit = draft.unit if draft.examples_shown is None else draft.unit.limit(draft.examples_shown)
     variables = draft.variables
     messages = [{"role": message.role, "content": message.content} for message in draft.conversation]
@@ -125,7 +130,7 @@ def write_rows(draft: Draft, recipe: Recipe) -> Iterator[tuple[int, dict[str, An
     instruction = variables.get("instruction") or next((message["content"] for message in messages), None)
     response = variables.get("response") or (messages[-1]["content"] if messages else None)
     sampling = {planned.step.name: recipe.sampling(planned).model_dump() for planned in recipe.steps if planned.step.asks != "nobody"}
-    content = {
+    said = {
         "leaf": recipe.leaf,
         "instruction": instruction,
         "context": variables["context"],
@@ -141,15 +146,21 @@ def write_rows(draft: Draft, recipe: Recipe) -> Iterator[tuple[int, dict[str, An
         "sampling": json.dumps(sampling, sort_keys=True, separators=(",", ":")),
         "seed": unit.seed,
     }
+    ended, counts = redact_record({**said, "refusal": draft.refusal, "parse_fault": draft.fault}, recipe.language, personal_data)
+    content = {name: ended[name] for name in said}
+    redacted = [{"type": kind, "count": count} for kind, count in counts.items()]
+    told = {**content, "redacted": redacted} if redacted else content
+    instruction = content["instruction"]
     for slot in draft.slots:
         usage = draft.usage if slot == draft.slots.start else []
         yield (
             slot,
             {
                 # Path and place tell apart two drafts of a unit that were asked and answered the same.
-                "record_id": record_id("candidate", {**content, "path": draft.path, "place": slot - draft.slots.start}),
+                "record_id": record_id("candidate", {**told, "path": draft.path, "place": slot - draft.slots.start}),
                 **recipe.inherited,
                 **content,
+                "redacted": redacted or None,
                 "instruction_id": instruction and digest(["instruction", recipe.leaf, instruction, content["context"]]),
                 "licence": unit.licence or recipe.licence,
                 "depth": max(unit.depth, draft.depth) + 1,
@@ -158,7 +169,7 @@ def write_rows(draft: Draft, recipe: Recipe) -> Iterator[tuple[int, dict[str, An
                 "cost": sum(request["cost"] for request in usage),
                 "usage": usage,
                 "judgements": list(draft.judgements),
-                "refusal": draft.refusal,
-                "parse_fault": draft.fault,
+                "refusal": ended["refusal"],
+                "parse_fault": ended["parse_fault"],
             },
         )

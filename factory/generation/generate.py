@@ -18,6 +18,7 @@ from factory.generation.spending import BudgetSpentError, Spending
 from factory.generation.units import select_material
 from factory.generation.writers import Writing, write
 from factory.line import GenerationSpec
+from factory.personal_data.spec import PersonalDataSpec
 from factory.records import CANDIDATE
 
 CHUNK = 1000
@@ -40,16 +41,20 @@ def generate_candidates(
     progress: Progress | None = None,
     judge: Teacher | None = None,
     spending: Spending | None = None,
+    personal_data: PersonalDataSpec | None = None,
 ) -> pl.DataFrame:
     """`spec.candidates_per_leaf` candidates of `leaf` (records.CANDIDATE), in the order of the plan, those refused or not parsed included.
 
     `seeds` (records.SEED) and `documents` (records.DOCUMENT) may hold other leaves as well, and must where the flow's pool is the line.
     `teachers` are those of `list_teachers(spec)`, in its order; `judge` is the model of `spec.judge`. `seed` is the line's seed number.
+    What `personal_data` redacts is in no row.
     Of what the ledger holds nothing is asked again. `spending` counts what is newly asked, over all leaves that it is given with.
     Raises FactoryError where the leaf has nothing to show, or a model, a flow or the ledger fails; ParkedError where a server is not asked
     for now; BudgetSpentError where the budget of `spending` is reached. What was answered stays stored.
     """
-    writer = LeafWriter(leaf, seeds, documents, spec, teachers, ledger, seed, judge=judge, spending=spending, progress=progress)
+    writer = LeafWriter(
+        leaf, seeds, documents, spec, teachers, ledger, seed, judge=judge, spending=spending, progress=progress, personal_data=personal_data
+    )
     return writer.write(spec.candidates_per_leaf)
 
 
@@ -74,13 +79,14 @@ class LeafWriter:
         progress: Progress | None = None,
         watch: Watch | None = None,
         most: int | None = None,
+        personal_data: PersonalDataSpec | None = None,
     ) -> None:
         material = select_material(leaf, seeds, documents)
         self.recipe = make_recipe(material, spec, teachers, judge, seed)
         self.most = spec.candidates_per_leaf if most is None else most
         self._source = Source(ledger, Spending() if spending is None else spending)
         self._drafts = plan_drafts(material, self.recipe, self.most)
-        self._sink = _Sink(self.recipe, progress, watch)
+        self._sink = _Sink(self.recipe, personal_data or PersonalDataSpec(), progress, watch)
         models = [*self.recipe.teachers, *([self.recipe.judge] if self.recipe.judge else [])]
         self._served = {model.served for model in models if model.served is not None}
         self._writers = WRITERS_OF_A_SLOT * sum(teacher.in_flight for teacher in {*teachers} if isinstance(teacher, Served))
@@ -122,9 +128,10 @@ class LeafWriter:
 class _Sink:
     """Takes finished drafts as rows, and counts the steps that are done."""
 
-    def __init__(self, recipe: Recipe, progress: Progress | None, watch: Watch | None) -> None:
+    def __init__(self, recipe: Recipe, personal_data: PersonalDataSpec, progress: Progress | None, watch: Watch | None) -> None:
         self.planned = 0
         self._recipe = recipe
+        self._personal_data = personal_data
         self._steps = len(recipe.steps)
         self._done = 0
         self._progress = progress
@@ -144,7 +151,7 @@ class _Sink:
         if self._watch is not None:
             self._watch(self._through)
         self._tell(len(draft.slots) * (self._steps - draft.step))
-        self._rows += [{"slot": slot, **row} for slot, row in write_rows(draft, self._recipe)]
+        self._rows += [{"slot": slot, **row} for slot, row in write_rows(draft, self._recipe, self._personal_data)]
         if len(self._rows) >= CHUNK:
             self._pack()
 

@@ -14,7 +14,7 @@ STAGES = {
     "judged": ("judge_refused", "unjudged", "outvoted"),
     "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_attribute", "low_goodness"),
     "unique": ("not_best", "not_top", "duplicate", "near_duplicate", "semantic_duplicate"),
-    "accepted": ("contaminated", "holdout_overlap", "seed_copy"),
+    "accepted": ("personal_data", "contaminated", "holdout_overlap", "seed_copy"),
 }
 """The columns of the funnel after `asked`, each with the reasons that keep a record from it."""
 
@@ -23,7 +23,7 @@ FILTERS = {
     "judged": "judges and the flow's filters refused",
     "verified": "the verifier or the reward model refused",
     "unique": "the duplicate filter refused",
-    "accepted": "the copy check against evaluation sets, holdout and seeds refused",
+    "accepted": "the checks for personal data and for copies of evaluation sets, holdout and seeds refused",
 }
 ADVICE = {
     "parse_fault": "read a few of its rows in `rejected`: the teacher does not keep to the flow's format; try a lower temperature, "
@@ -45,6 +45,8 @@ ADVICE = {
     "low_attribute": "read a few of its rows in `rejected`; widen reward.at_least or reward.at_most if they are good, else use a stronger "
     "teacher",
     "low_goodness": "read a few of its rows in `rejected`; lower reward.min_goodness if they are good, else use a stronger teacher",
+    "personal_data": "the teacher writes personal data, or a document holds it: `matched_by` in `rejected` names its types; give "
+    "validation.personal_data.policy: redact to keep the records without it, or leave a type that is no such data here out of its types",
     "not_top": "only the best part of a leaf is kept; raise reward.top_share for more",
     "contaminated": "the teacher repeats what models are evaluated on, or a document does: read in `rejected` what its rows "
     "matched, and leave that document out or use another teacher",

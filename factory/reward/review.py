@@ -7,6 +7,8 @@ from collections.abc import Callable
 import polars as pl
 
 from factory.generation.quota import Review
+from factory.personal_data.records import redact
+from factory.personal_data.spec import PersonalDataSpec
 from factory.records import SCORED, empty
 from factory.reward.funnel import count_funnel, explain_loss
 from factory.reward.judges import Voter
@@ -27,30 +29,40 @@ class LeafReviewer:
     last word, may call a few of its records copies of another leaf's.
     """
 
-    def __init__(self, seeds: pl.DataFrame, spec: RewardSpec, reward_model: Callable[[], RewardModel], judges: Voter | None = None) -> None:
+    def __init__(
+        self,
+        seeds: pl.DataFrame,
+        spec: RewardSpec,
+        reward_model: Callable[[], RewardModel],
+        judges: Voter | None = None,
+        personal_data: PersonalDataSpec | None = None,
+    ) -> None:
         self._seeds = seeds
         self._spec = spec
         self._reward_model = reward_model
         self._judges = judges
+        self._personal_data = personal_data or PersonalDataSpec()
         self._scored = empty(SCORED)
 
     def __call__(self, candidates: pl.DataFrame) -> Review:
         """Raises what `score_candidates` and `decide_verdicts` raise."""
         new = candidates.join(self._scored, on="record_id", how="anti", maintain_order="left")
         self._scored = pl.concat([self._scored, score_candidates(new, self._spec, self._reward_model, self._judges)])
-        verdicts = decide_verdicts(self._scored, self._seeds, self._spec)
+        verdicts = decide_verdicts(self._scored, self._seeds, self._spec, self._personal_data)
         (row,) = count_funnel(verdicts).to_dicts()
         commonest = verdicts.filter(pl.col("reason") == (row["most_refused_by"] or ""))
         return Review(
             accepted=verdicts.filter(verdict=ACCEPTED).height,
             funnel={name: value for name, value in row.items() if isinstance(value, int)},
             refusing=explain_loss(row),
-            refused=tuple(_write_sample(sample) for sample in commonest.head(SAMPLES).to_dicts()),
+            refused=tuple(_write_sample(sample, self._personal_data) for sample in commonest.head(SAMPLES).to_dicts()),
         )
 
 
-def _write_sample(row: dict[str, str | None]) -> str:
-    texts = " → ".join(_cut(row[name] or "(nothing)") for name in ("instruction", "response"))
+def _write_sample(row: dict[str, str | None], personal_data: PersonalDataSpec) -> str:
+    """Samples are printed, so none holds personal data, whatever the line does about it."""
+    shown = (redact(row[name] or "(nothing)", row["language"], personal_data) for name in ("instruction", "response"))
+    texts = " → ".join(_cut(text) for text in shown)
     why = explain_refusal(row)
     return f"{row['reason']}: {texts}" + (f" ({_cut(why)})" if why else "")
 

@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
+from factory.personal_data.records import list_types
+from factory.personal_data.spec import PersonalDataSpec
 from factory.records import VERDICT, take_examples
 from factory.reward.copies import COPY_REASONS, find_copies
 from factory.reward.score import PARSED
@@ -30,6 +32,7 @@ REASONS = (
     "unsupported",
     "low_attribute",
     "low_goodness",
+    "personal_data",
     "not_best",
     "not_top",
     *COPY_REASONS,
@@ -40,13 +43,16 @@ judge_refused: a judge or filter of the flow refused it. parse_fault: a step of 
 outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, or the record a constraint, and it cannot be
 told; nothing reaches training unmeasured. wrong_answer: the verifier says wrong, or the constraint is not kept. unscored: longer than the
 reward model reads, given up by its server, or asked of nobody. unsupported: says what its context does not, below `min_support`.
-low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`. not_best: another response to the same instruction of
-the same unit is better. not_top: outside the leaf's `top_share`.
+low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`. personal_data: holds some, and the line refuses it;
+`matched_by` names its types. not_best: another response to the same instruction of the same unit is better. not_top: outside the leaf's
+`top_share`.
 Then the reasons of factory.reward.copies.
 """
 
 
-def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
+def decide_verdicts(
+    scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec, personal_data: PersonalDataSpec | None = None
+) -> pl.DataFrame:
     """SCORED rows of a whole line as VERDICT rows, in the same order; `seeds` are the line's SEED rows, topics aside.
 
     Copies are looked for only among what is good enough, and only what is accepted can push out a copy of itself: so a wrong or
@@ -54,17 +60,19 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of. Of several responses
     to one instruction the best stands for all, of equals the first; of the others `matched_id` names it. Better is what the verifier calls
     right, unless the policy ignores it, then what has the greater goodness. No model is asked: another policy in `spec` gives other
-    verdicts from the same scores.
+    verdicts from the same scores. Personal data is looked for in what is good enough, before the best is chosen: so a response that holds
+    some never costs one that holds none.
     Raises FactoryError where attributes were rated and the policy of their leaf sets no bound on them, and what reads an evaluation set.
     """
     rows = _with_policies(scored.with_columns(goodness=_weigh(spec)), spec).with_row_index("row")
     rows = rows.with_columns(_look_for_faults().alias("reason"))
     good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
+    good, holding = _refuse_personal_data(good, personal_data or PersonalDataSpec())
     good, others = _choose_best(good)
     good, below = _choose_top(good)
     kind = rows.schema["row"]
     found = pl.DataFrame(
-        [*others, *below, *find_copies(good, take_examples(seeds), spec)],
+        [*holding, *others, *below, *find_copies(good, take_examples(seeds), spec)],
         schema={"row": kind, "copy": pl.String, "matched_id": pl.String, "matched_by": pl.String},
         orient="row",
     )
@@ -80,6 +88,8 @@ def explain_refusal(row: Mapping[str, Any]) -> str:
         return f"not parsed: {row['parse_fault']}"
     if row["refusal"]:
         return f"refused: {row['refusal']}"
+    if row["reason"] == "personal_data":
+        return f"holds {row['matched_by']}"
     if row["matched_id"]:
         return f"matches {row['matched_id']}" + (f" ({row['matched_by']})" if row["matched_by"] else "")
     if row["reason"] in {"unjudged", "outvoted"}:
@@ -161,6 +171,16 @@ def _look_for_faults() -> pl.Expr:
         "low_goodness": RATED & (pl.col("goodness") < least),
     }
     return pl.coalesce(*(pl.when(rule).then(pl.lit(reason)) for reason, rule in refused.items()))
+
+
+def _refuse_personal_data(good: pl.DataFrame, spec: PersonalDataSpec) -> tuple[pl.DataFrame, list[tuple[int, str, None, str]]]:
+    """What holds none that the line refuses, in the order of `good`; and row, reason and types of the others."""
+    types = list_types(good, spec)
+    holds = pl.col("record_id").is_in(list(types))
+    refused = [
+        (row, "personal_data", None, ", ".join(types[record_id])) for row, record_id in good.filter(holds)["row", "record_id"].rows()
+    ]
+    return good.filter(~holds), refused
 
 
 def _choose_best(good: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[int, str, str, None]]]:

@@ -22,6 +22,7 @@ from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.units import select_material
 from factory.line import GenerationSpec
+from factory.personal_data.spec import PersonalDataSpec
 from factory.records import CANDIDATE, DOCUMENT, SEED, digest, empty
 
 LEAF = "compositional_skills/words/reverse_words"
@@ -178,6 +179,24 @@ def test_a_grounded_leaf_asks_about_chunks_of_its_documents(
     assert frame["depth"].unique().to_list() == [3]
     for context, instruction in frame.filter(pl.col("instruction").is_not_null()).select("context", "instruction").iter_rows():
         assert f"{context}\n\n{instruction}" in teacher.prompts
+
+
+def test_what_a_line_redacts_is_in_no_row_and_the_record_has_its_own_id(
+    generate: Generate, teacher: CountingTeacher, make_documents: MakeFrame
+) -> None:
+    documents = make_documents(("the cat sleeps", "ask canary@mail.com"))
+    plain = generate(documents=documents)
+    calls = len(teacher.asked)
+    redacted = generate(documents=documents, personal_data=PersonalDataSpec(policy="redact"))
+    assert len(teacher.asked) == calls, "the teacher was shown the same, so nothing is asked again"
+    holds = plain["context"] == "ask canary@mail.com"
+    assert 0 < holds.sum() < 20
+    assert redacted.filter(holds)["context"].unique().to_list() == ["ask <EMAIL_ADDRESS_1>"]
+    assert redacted.filter(holds)["redacted"].to_list() == [[{"type": "EMAIL_ADDRESS", "count": 1}]] * holds.sum()
+    assert "canary" not in redacted.write_ndjson()
+    assert not set(redacted.filter(holds)["record_id"]) & set(plain["record_id"])
+    assert_frame_equal(redacted.filter(~holds), plain.filter(~holds))
+    assert_frame_equal(generate(documents=documents, personal_data=PersonalDataSpec(policy="refuse")), plain)
 
 
 def test_without_documents_the_contexts_of_the_seed_split_are_asked_about(generate: Generate, make_seeds: MakeFrame) -> None:

@@ -1,0 +1,1 @@
+"""Personal data in text: where it stands, of which type, how sure; and what a line does about it."""

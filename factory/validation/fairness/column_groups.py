@@ -10,8 +10,8 @@ import polars as pl
 from factory.validation.columns.cells import count_cells, cross_groups, label_groups
 from factory.validation.columns.table import Columns
 from factory.validation.distances import total_variation
-from factory.validation.fairness.groups import worst_row
-from factory.validation.fairness.selection import KATZ, LEAST_SHARE
+from factory.validation.fairness.groups import LEAST_SHARE, worst_row
+from factory.validation.fairness.selection import KATZ
 from factory.validation.intervals import RESAMPLES, normal_interval, rate_ratio, seeded
 from factory.validation.metric import LINE, Row, metric
 from factory.validation_spec import Gate

@@ -15,6 +15,7 @@ from factory.validation.evidence import Evidence
 from factory.validation.gates import choose_gates, decide_gates, failed_gates, list_expired
 from factory.validation.metric import Report as ReportName
 from factory.validation.reports import measure_report
+from factory.validation_spec import ValidationSpec
 from resources.keeper import Keeper, Made, take_fingerprint
 
 SHOWN = ["report", "metric", "subject", "value", "low", "high", "threshold", "passed", "severity", "waived_by", "waived_until", "size"]
@@ -26,31 +27,34 @@ class Report:
 
     description: str
     reads: tuple[str, ...]
-    gather: Callable[[dict[str, pl.DataFrame]], Evidence]
+    gather: Callable[[dict[str, pl.DataFrame], ValidationSpec], Evidence]
 
 
 REPORTS: dict[ReportName, Report] = {
     "fidelity": Report(
         "How far lengths, vocabulary and attributes of the accepted records are from those of the real seeds.",
         ("accepted", "seed_examples"),
-        lambda frames: Evidence(frames["accepted"], frames["seed_examples"]),
+        lambda frames, spec: Evidence(frames["accepted"], frames["seed_examples"], embedder=spec.embedder),
     ),
     "privacy": Report(
         "Personal data in the accepted records, and text that they share word for word with seeds and documents.",
         ("accepted", "seed_examples", "seed_documents"),
-        lambda frames: Evidence(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
+        lambda frames, _: Evidence(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
     ),
     "fairness": Report(
         "Shares and acceptance by leaf, language and declared group.",
         ("accepted", "rejected", "seed_examples"),
-        lambda frames: Evidence(
-            frames["accepted"], frames["seed_examples"], verdicts=join_verdicts(frames["accepted"], frames["rejected"])
+        lambda frames, spec: Evidence(
+            frames["accepted"],
+            frames["seed_examples"],
+            verdicts=join_verdicts(frames["accepted"], frames["rejected"]),
+            population=spec.population,
         ),
     ),
     "collapse": Report(
         "Generation depth and share of real data; diversity against the seeds.",
         ("accepted", "seed_examples"),
-        lambda frames: Evidence(frames["accepted"], frames["seed_examples"]),
+        lambda frames, spec: Evidence(frames["accepted"], frames["seed_examples"], embedder=spec.embedder),
     ),
 }
 
@@ -76,9 +80,12 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
     @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads))
     def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
-        fingerprint = take_fingerprint(["validation"], name, [frames[read] for read in report.reads])
+        measured = [line.validation.embedder, line.validation.population]
+        fingerprint = take_fingerprint(["validation"], [name, *measured], [frames[read] for read in report.reads])
         keeper.progress.start(name, 1)
-        kept = keeper.keep(key, None, fingerprint, lambda: Made(measure_report(name, report.gather(frames))), refresh=config.refresh)
+        kept = keeper.keep(
+            key, None, fingerprint, lambda: Made(measure_report(name, report.gather(frames, line.validation))), refresh=config.refresh
+        )
         of_line = kept.frame.filter(subject="line")
         charted = show_floats(dict(zip(of_line["metric"], of_line["value"], strict=True)))
         table = show_table(kept.frame, ["metric", "subject", "value", "low", "high", "size", "method"], rows=kept.frame.height)

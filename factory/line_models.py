@@ -21,7 +21,11 @@ TEACHER_KEYS: tuple[tuple[str, ...], ...] = (
     ("reward", "pairs", "judge"),
 )
 """Where a line names a model and its server; `*` is each item of a list."""
-MODEL_KEYS: tuple[tuple[str, ...], ...] = (("training", "student"), ("reward", "semantic", "embedder"))
+MODEL_KEYS: tuple[tuple[str, ...], ...] = (
+    ("training", "student"),
+    ("reward", "semantic", "embedder"),
+    ("validation", "embedder"),
+)
 
 
 def find_missing_models(source: YamlSource, file: Path) -> list[Fault]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from factory.spec import Spec
+from factory.spec import Share, Spec
 
 Severity = Literal["block", "warn"]
 Kind = Literal["number", "category", "date", "boolean"]
@@ -51,3 +51,19 @@ class ValidationSpec(Spec):
 
     gates: dict[str, Gate] = Field(default={})
     waivers: tuple[Waiver, ...] = ()
+    embedder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A sentence-transformers model, folder or hub id; else character n-grams, with no download.",
+    )
+    population: dict[str, dict[str, Share]] = Field(
+        default={}, description="Shares of the values of a declared group among those whom the line is for, by group; they sum to 1."
+    )
+
+    @field_validator("population")
+    @classmethod
+    def _whole(cls, population: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for group, shares in population.items():
+            if abs(sum(shares.values()) - 1) > 1e-6:
+                raise ValueError(f"the shares of {group} sum to {sum(shares.values()):g}, not to 1")
+        return population

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from factory.records import DOCUMENT, TOPIC, VERDICT, empty, take_examples
 from factory.seeds_spec import KINDS
 from factory.validation.columns.table import Columns
 from factory.validation.distances import Comparison, compare_lengths, compare_vocabulary
+from factory.validation.embedding import Vectors, embed_texts
 from factory.validation.text import shape_numbers, words
 from factory.validation_spec import Kind
 
@@ -18,15 +20,24 @@ GROUP = "group:"
 NO_GROUP = "(none)"
 """Value of a declared group for the records that do not declare it."""
 
+MOST_COMPARED = 2_000
+"""Texts of a side that are compared as wholes, about: some of the metrics grow with the square of it."""
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the metrics read; every frame sorted by record id, so that nothing depends on the order of rows."""
+    """What the metrics read; every frame sorted by record id, so that nothing depends on the order of rows.
+
+    `embedder` is a sentence-transformers model, or None for the embedding that needs no download; `population` gives the
+    share that each value of a declared group has among those whom the line is for, by group.
+    """
 
     accepted: pl.DataFrame
     seeds: pl.DataFrame
     documents: pl.DataFrame = field(default_factory=lambda: empty(DOCUMENT))
     verdicts: pl.DataFrame = field(default_factory=lambda: empty(VERDICT))
+    embedder: str | None = None
+    population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # What is made from a topic is of the kind of its leaf, and is compared with that.
@@ -86,28 +97,39 @@ class Evidence:
         return compare_vocabulary(self._by_leaf("shapes"))
 
     @cached_property
-    def columns(self) -> Columns:
-        """What records and seed examples have as columns: language, kind, declared groups, and lengths in words.
+    def balanced(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Real and synthetic texts, of each leaf as many on both sides: a line asks every leaf for as much, and people do not.
 
-        Of each leaf as many rows stand on both sides, the first by record id (a hash, as good as random), and leaves that
-        only one side has are left out: a line asks every leaf for as much, and people wrote for some more than for others.
+        Rows of `real` and `synthetic`, the first of a leaf by record id (a hash, as good as random); leaves that only one
+        side has are left out, and of a large line as many rows of a leaf as make about MOST_COMPARED.
         """
-        kinds: dict[str, Kind] = {"language": "category", "kind": "category", **{f"{GROUP}{name}": "category" for name in self.group_names}}
-        kinds |= {"instruction_words": "number", "response_words": "number"}
-        attributes = [name for name, kind in kinds.items() if kind == "category"]
-        sides = [
-            texts.join(source.select("record_id", *attributes), on="record_id").with_columns(
-                pl.col("instruction_words", "response_words").list.len().cast(pl.Float64)
-            )
-            for texts, source in ((self.real, self.examples), (self.synthetic, self.accepted))
-        ]
-        sizes = (
-            pl.concat([side.group_by("leaf").len() for side in sides]).group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min())
-        )
-        shared = sizes.filter(pl.col("sides") == 2)
+        sizes = pl.concat([side.group_by("leaf").len() for side in (self.real, self.synthetic)])
+        shared = sizes.group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min()).filter(pl.col("sides") == 2)
+        most = max(1, MOST_COMPARED // max(1, shared.height))
+        places = pl.int_range(pl.len()).over("leaf")
         real, synthetic = (
-            side.join(shared, on="leaf").sort("record_id").filter(pl.int_range(pl.len()).over("leaf") < pl.col("len")).select(*kinds)
-            for side in sides
+            side.join(shared, on="leaf").sort("record_id").filter(places < pl.col("len").clip(upper_bound=most))
+            for side in (self.real, self.synthetic)
+        )
+        return real, synthetic
+
+    @cached_property
+    def embedded(self) -> tuple[Vectors, Vectors]:
+        """Vectors of length 1 of the balanced real and synthetic texts, instruction and response together; see `embed_texts`."""
+        texts = [side.select(pl.col("instruction") + "\n" + pl.col("response")).to_series().to_list() for side in self.balanced]
+        return embed_texts(texts[0], texts[1], self.embedder)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What the balanced records and seed examples have as columns: language, kind, declared groups, and lengths in words."""
+        kinds: dict[str, Kind] = {"language": "category", "kind": "category", **{f"{GROUP}{name}": "category" for name in self.group_names}}
+        attributes = list(kinds)
+        kinds |= {"instruction_words": "number", "response_words": "number"}
+        real, synthetic = (
+            texts.join(source.select("record_id", *attributes), on="record_id").select(
+                *attributes, pl.col("instruction_words", "response_words").list.len().cast(pl.Float64)
+            )
+            for texts, source in zip(self.balanced, (self.examples, self.accepted), strict=True)
         )
         return Columns(real, synthetic, real.clear(), kinds)
 

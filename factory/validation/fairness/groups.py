@@ -8,6 +8,9 @@ from dataclasses import replace
 from factory.validation.evidence import GROUP, Evidence
 from factory.validation.metric import LINE, Row
 
+LEAST_SHARE = 0.02
+"""Groups below 2 % are left out of ratios (Uniform Guidelines, 29 CFR 1607.15 A(2)(a))."""
+
 
 def list_attributes(evidence: Evidence) -> list[tuple[str, str]]:
     """Columns of language and declared groups, each with what stands before a value in a row's subject."""

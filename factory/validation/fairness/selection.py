@@ -7,13 +7,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from factory.validation.evidence import GROUP, Evidence
-from factory.validation.fairness.groups import list_attributes, worst_row
+from factory.validation.fairness.groups import LEAST_SHARE, list_attributes, worst_row
 from factory.validation.intervals import rate_ratio
 from factory.validation.metric import LINE, Row, metric, share_row
 from factory.validation_spec import Gate
-
-LEAST_SHARE = 0.02
-"""Groups below 2 % of the applicants are left out of the ratio (Uniform Guidelines, 29 CFR 1607.15 A(2)(a))."""
 
 FOUR_FIFTHS = (
     "lowest over highest rate among groups of at least 2 % (four-fifths rule, 29 CFR 1607.4 D), of the candidates that parsed "

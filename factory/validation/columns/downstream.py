@@ -1,0 +1,103 @@
+"""A model trained on a table: how well, and how equally by declared group, it serves real rows that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from factory.validation.columns.cells import label_groups
+from factory.validation.intervals import RESAMPLES, seeded
+from factory.validation_spec import Kind
+
+MOST_ROWS = 20_000
+"""Rows that a model is trained on, and rows that it is tried on: the first of a seeded order."""
+
+MOST_CLASSES = 20
+LEAST_GROUP = 30
+"""Rows of a group among those tried, below which its rates say too little to be compared."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """How two models of the same kind, one of synthetic and one of real rows, answer the same unseen real rows.
+
+    Arrays are over rows: `right` and `chosen` (whether the model answered with the target's rarer class) of each side,
+    and `positive`, whether that is the truth; `binary` says whether there are two classes. `groups` are labels by name.
+    """
+
+    binary: bool
+    positive: NDArray[np.bool_]
+    right: Mapping[str, NDArray[np.bool_]]
+    chosen: Mapping[str, NDArray[np.bool_]]
+    groups: Mapping[str, NDArray[Any]]
+
+    @property
+    def size(self) -> int:
+        return int(self.positive.size)
+
+    def draws(self) -> NDArray[np.int64]:
+        """(RESAMPLES, rows) bootstrap draws of rows, the same for both models: their difference is paired."""
+        return seeded("fairness:downstream").integers(self.size, size=(RESAMPLES, self.size))
+
+
+def serve(
+    real: pl.DataFrame, synthetic: pl.DataFrame, holdout: pl.DataFrame, kinds: Mapping[str, Kind], target: str | None, groups: Sequence[str]
+) -> Served | None:
+    """Trains histogram gradient boosting on synthetic and on as many real rows, and tries both on the holdout.
+
+    None where there is nothing to learn or to try: no target, no holdout, or a target that is no category of 2 to 20
+    classes, each side having at least two of them.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    if target is None or kinds[target] not in ("category", "boolean"):
+        return None
+    size = min(real.height, synthetic.height, MOST_ROWS)
+    sides = {"real": _take(real, size, target), "synthetic": _take(synthetic, size, target), "holdout": _take(holdout, MOST_ROWS, target)}
+    classes = sides["real"][target].cast(pl.String).value_counts().sort("count", target)
+    if not 2 <= classes.height <= MOST_CLASSES or sides["synthetic"][target].n_unique() < 2 or sides["holdout"].is_empty():
+        return None
+    rarer = classes[target][0]
+    features = _encode({name: kind for name, kind in kinds.items() if name != target}, sides)
+    truth = sides["holdout"][target].cast(pl.String).to_numpy()
+    answers = {}
+    for name in ("real", "synthetic"):
+        model = HistGradientBoostingClassifier(max_iter=60, categorical_features=features["categorical"], random_state=0)
+        model.fit(features[name], sides[name][target].cast(pl.String).to_numpy())
+        answers[name] = model.predict(features["holdout"])
+    labels = label_groups(sides["holdout"], real, kinds, groups)
+    return Served(
+        binary=classes.height == 2,
+        positive=truth == rarer,
+        right={name: answer == truth for name, answer in answers.items()},
+        chosen={name: answer == rarer for name, answer in answers.items()},
+        groups={name: labels[name].to_numpy() for name in groups},
+    )
+
+
+def _take(frame: pl.DataFrame, most: int, target: str) -> pl.DataFrame:
+    """At most so many rows that have the target, in an order that does not depend on that of the frame."""
+    kept = frame.filter(pl.col(target).is_not_null())
+    return kept.sort(kept.hash_rows(seed=1)).head(most) if kept.height else kept
+
+
+def _encode(kinds: Mapping[str, Kind], sides: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """A matrix for each side: numbers and dates as they are, categories by the ranks of the real rows' 254 most frequent values."""
+    categorical = [name for name, kind in kinds.items() if kind in ("category", "boolean")]
+    codes = {}
+    for name in categorical:
+        counts = sides["real"][name].cast(pl.String).drop_nulls().value_counts(name="rows").sort(["rows", name], descending=[True, False])
+        codes[name] = {value: float(at) for at, value in enumerate(counts[name].head(254))}
+
+    def write(frame: pl.DataFrame, name: str) -> pl.Series:
+        if name in codes:
+            return frame[name].cast(pl.String).replace_strict(codes[name], default=None, return_dtype=pl.Float64)
+        return frame[name].to_physical().cast(pl.Float64)
+
+    matrices = {side: np.array([write(frame, name).to_numpy() for name in kinds]).T for side, frame in sides.items()}
+    return matrices | {"categorical": [name in codes for name in kinds]}

@@ -1,0 +1,132 @@
+"""Whether a model trained on a synthetic table serves the declared groups as equally as one trained on the real table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factory.validation.columns.downstream import LEAST_GROUP, Served
+from factory.validation.columns.table import Columns
+from factory.validation.fairness.groups import worst_row
+from factory.validation.intervals import normal_interval
+from factory.validation.metric import LINE, Row, metric
+from factory.validation_spec import Gate
+
+Bools = NDArray[np.bool_]
+Differ = Callable[[Served, str, str, NDArray[np.int64]], NDArray[np.float64]]
+"""What differs between the groups of one name, in the answers of one side, for each of (draws, rows): (draws,)."""
+
+HOW = (
+    "histogram gradient boosting on synthetic and on as many real rows, both tried on the holdout: the former's difference less the "
+    "latter's, the worst of the declared groups; 0 without groups or target"
+)
+PAIRED = "normal, standard error of 200 paired bootstrap draws of the holdout's rows"
+TENTH = "one answer in ten more that depends on the group"
+
+
+@metric(
+    "fairness",
+    "max",
+    "how much more the share of favourable answers differs between groups in a model of the synthetic rows",
+    f"demographic parity difference (Agarwal et al. 2018, arXiv:1803.02453), the rarer class being favourable, for two classes; {HOW}",
+    PAIRED,
+    of="columns",
+    gate=Gate(max=0.1),
+    because=TENTH,
+)
+def column_parity(columns: Columns) -> Iterator[Row]:
+    yield from _compare(columns, _parity, binary=True)
+
+
+@metric(
+    "fairness",
+    "max",
+    "how much more the rates of true or false positives differ between groups in a model of the synthetic rows",
+    f"equalised odds difference, the larger of the two (Hardt et al. 2016, arXiv:1610.02413), for two classes; {HOW}",
+    PAIRED,
+    of="columns",
+    gate=Gate(max=0.1),
+    because=TENTH,
+)
+def column_odds(columns: Columns) -> Iterator[Row]:
+    yield from _compare(columns, _odds, binary=True)
+
+
+@metric(
+    "fairness",
+    "max",
+    "how much more the share of wrong answers differs between groups in a model of the synthetic rows",
+    f"largest less smallest error of a group; {HOW}",
+    PAIRED,
+    of="columns",
+    gate=Gate(max=0.1),
+    because=TENTH,
+)
+def column_error_gap(columns: Columns) -> Iterator[Row]:
+    yield from _compare(columns, _errors, binary=False)
+
+
+@metric(
+    "fidelity",
+    "info",
+    "accuracy on unseen real rows of a model of the synthetic rows over that of a model of as many real rows",
+    "train on synthetic, test on real (Esteban et al. 2017, arXiv:1706.02633), by histogram gradient boosting",
+    PAIRED,
+    of="columns",
+)
+def column_utility(columns: Columns) -> Iterator[Row]:
+    served = columns.served
+    if served is None or not served.right["real"].any():
+        yield Row(LINE, None)
+        return
+    draws = served.draws()
+    real, synthetic = (served.right[side] for side in ("real", "synthetic"))
+    ratios = synthetic[draws].mean(axis=1) / np.maximum(real[draws].mean(axis=1), 1e-9)
+    value = float(synthetic.mean() / real.mean())
+    yield Row(LINE, value, *normal_interval(value, ratios), served.size)
+
+
+def _compare(columns: Columns, differ: Differ, *, binary: bool) -> Iterator[Row]:
+    if not columns.groups or columns.target is None:
+        yield Row(LINE, 0.0 if columns.synthetic.height else None, size=columns.synthetic.height)
+        return
+    served = columns.served
+    if served is None or (binary and not served.binary):
+        yield Row(LINE, None)
+        return
+    whole, draws = np.arange(served.size)[None], served.draws()
+    rows = []
+    for name in columns.groups:
+        excess = [differ(served, "synthetic", name, at) - differ(served, "real", name, at) for at in (whole, draws)]
+        value = float(excess[0][0])
+        rows.append(Row(name, value, *normal_interval(value, excess[1], lowest=-1.0, highest=1.0), served.size))
+    yield worst_row(rows, max, 0.0, served.size)
+    yield from rows
+
+
+def _parity(served: Served, side: str, name: str, at: NDArray[np.int64]) -> NDArray[np.float64]:
+    return _spread(served, name, at, served.chosen[side], np.ones(served.size, dtype=bool))
+
+
+def _odds(served: Served, side: str, name: str, at: NDArray[np.int64]) -> NDArray[np.float64]:
+    rates = [_spread(served, name, at, served.chosen[side], truth) for truth in (served.positive, ~served.positive)]
+    return np.maximum(*rates)
+
+
+def _errors(served: Served, side: str, name: str, at: NDArray[np.int64]) -> NDArray[np.float64]:
+    return _spread(served, name, at, ~served.right[side], np.ones(served.size, dtype=bool))
+
+
+def _spread(served: Served, name: str, at: NDArray[np.int64], hits: Bools, among: Bools) -> NDArray[np.float64]:
+    """Largest less smallest share of hits, between the groups with rows enough, among the rows that `among` names; (draws,)."""
+    labels = served.groups[name]
+    rates = []
+    for label in sorted(set(labels)):
+        member = (labels == label) & among
+        if member.sum() < LEAST_GROUP:
+            continue
+        drawn = member[at]
+        rates.append((hits[at] & drawn).sum(axis=1) / np.maximum(drawn.sum(axis=1), 1))
+    return np.ptp(np.array(rates), axis=0) if len(rates) > 1 else np.zeros(at.shape[0])

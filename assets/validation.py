@@ -10,6 +10,8 @@ import polars as pl
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_table
 from factory.line import Line
+from factory.personal_data.settings import describe_finder
+from factory.pico.models import model_revision
 from factory.records import METRIC
 from factory.validation.evidence import Evidence
 from factory.validation.gates import choose_gates, decide_gates, failed_gates, list_expired
@@ -39,7 +41,9 @@ REPORTS: dict[ReportName, Report] = {
     "privacy": Report(
         "Personal data in the accepted records, and text that they share word for word with seeds and documents.",
         ("accepted", "seed_examples", "seed_documents"),
-        lambda frames, _: Evidence(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
+        lambda frames, spec: Evidence(
+            frames["accepted"], frames["seed_examples"], frames["seed_documents"], personal_data=spec.personal_data
+        ),
     ),
     "fairness": Report(
         "Shares and acceptance by leaf, language and declared group.",
@@ -80,8 +84,9 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
     @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads))
     def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
-        measured = [line.validation.embedder, line.validation.population]
-        fingerprint = take_fingerprint(["validation"], [name, *measured], [frames[read] for read in report.reads])
+        spec = line.validation
+        measured = [spec.embedder and model_revision(spec.embedder), spec.population, describe_finder(spec.personal_data)]
+        fingerprint = take_fingerprint(["validation", "personal_data"], [name, *measured], [frames[read] for read in report.reads])
         keeper.progress.start(name, 1)
         kept = keeper.keep(
             key, None, fingerprint, lambda: Made(measure_report(name, report.gather(frames, line.validation))), refresh=config.refresh

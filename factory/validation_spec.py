@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from factory.personal_data.spec import PersonalDataSpec
 from factory.spec import Share, Spec
 
 Severity = Literal["block", "warn"]
@@ -56,6 +57,7 @@ class ValidationSpec(Spec):
         min_length=1,
         description="A sentence-transformers model, folder or hub id; else character n-grams, with no download.",
     )
+    personal_data: PersonalDataSpec = PersonalDataSpec()
     population: dict[str, dict[str, Share]] = Field(
         default={}, description="Shares of the values of a declared group among those whom the line is for, by group; they sum to 1."
     )

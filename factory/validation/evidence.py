@@ -8,6 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
+from factory.personal_data.spec import PersonalDataSpec
 from factory.records import DOCUMENT, TOPIC, VERDICT, empty, take_examples
 from factory.seeds_spec import KINDS
 from factory.validation.columns.table import Columns
@@ -29,7 +30,8 @@ class Evidence:
     """What the metrics read; every frame sorted by record id, so that nothing depends on the order of rows.
 
     `embedder` is a sentence-transformers model, or None for the embedding that needs no download; `population` gives the
-    share that each value of a declared group has among those whom the line is for, by group.
+    share that each value of a declared group has among those whom the line is for, by group; `personal_data`
+    says what counts as such.
     """
 
     accepted: pl.DataFrame
@@ -38,6 +40,7 @@ class Evidence:
     verdicts: pl.DataFrame = field(default_factory=lambda: empty(VERDICT))
     embedder: str | None = None
     population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    personal_data: PersonalDataSpec = field(default_factory=PersonalDataSpec)
 
     def __post_init__(self) -> None:
         # What is made from a topic is of the kind of its leaf, and is compared with that.

@@ -1,4 +1,4 @@
-"""The `validation` section of a line: gates, their severity, and waivers by named persons; and the kinds of typed columns."""
+"""The `validation` section of a line, and the spec of a table: gates, their severity, waivers by named persons, kinds and roles of columns."""
 
 from __future__ import annotations
 
@@ -51,3 +51,23 @@ class ValidationSpec(Spec):
 
     gates: dict[str, Gate] = Field(default={})
     waivers: tuple[Waiver, ...] = ()
+
+
+class TableSpec(ValidationSpec):
+    """What a table says of itself for `factory validate`: kinds and roles of its columns, its gates and their waivers."""
+
+    kinds: dict[str, Kind] = Field(default={}, description="Kind by column; of a column that is not named it is read off the real table.")
+    ignore: tuple[str, ...] = Field(default=(), description="Columns that are not compared: identifiers, free text.")
+    missing: tuple[str, ...] = Field(default=(), description="Cells that mean missing, beside empty ones: '?', '-999'.")
+    quasi_identifiers: tuple[str, ...] = Field(default=(), description="Columns that an intruder may know of a person.")
+    sensitive: tuple[str, ...] = Field(default=(), description="Columns that nobody may learn of a person.")
+    groups: tuple[str, ...] = Field(
+        default=(), description="Columns, of categories or booleans, between whose values fairness is measured."
+    )
+    target: str | None = Field(default=None, description="The column that a model made from the table would predict.")
+
+    @property
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """Columns by the role that they were given."""
+        target = () if self.target is None else (self.target,)
+        return {"quasi_identifiers": self.quasi_identifiers, "sensitive": self.sensitive, "groups": self.groups, "target": target}

@@ -1,4 +1,4 @@
-"""The `validation` section of a line, and the spec of a table: gates, their severity, waivers by named persons, kinds and roles of columns."""
+"""The `validation` section of a line, and the spec of a table: gates, waivers by named persons, kinds and roles of columns."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ class TableSpec(ValidationSpec):
     missing: tuple[str, ...] = Field(default=(), description="Cells that mean missing, beside empty ones: '?', '-999'.")
     quasi_identifiers: tuple[str, ...] = Field(default=(), description="Columns that an intruder may know of a person.")
     sensitive: tuple[str, ...] = Field(default=(), description="Columns that nobody may learn of a person.")
-    groups: tuple[str, ...] = Field(
-        default=(), description="Columns, of categories or booleans, between whose values fairness is measured."
-    )
+    groups: tuple[str, ...] = Field(default=(), description="Columns of categories or booleans between which fairness is measured.")
     target: str | None = Field(default=None, description="The column that a model made from the table would predict.")
 
     @property

@@ -115,19 +115,15 @@ def _read_csv(name: str, content: bytes) -> Read:
 
     alone = len(header) == 1
     keys = [str(place) for place in range(len(header))]
-    table = (
-        pa_csv.read_csv(
-            pa.BufferReader(body),
-            pa_csv.ReadOptions(use_threads=False, block_size=min(len(body) + 1, 2**31 - 1), column_names=keys),
-            # In a table of one column an empty line is a row whose cell is empty.
-            pa_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=not alone, invalid_row_handler=count_ragged
-            ),
-            pa_csv.ConvertOptions(column_types=dict.fromkeys(keys, pa.large_string()), strings_can_be_null=True, null_values=[""]),
-        )
-        if body
-        else pa.table({key: pa.array([], pa.large_string()) for key in keys})
+    # In a table of one column an empty line is a row whose cell is empty.
+    parse = pa_csv.ParseOptions(
+        delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=not alone, invalid_row_handler=count_ragged
     )
+    read = pa_csv.ReadOptions(use_threads=False, block_size=min(len(body) + 1, 2**31 - 1), column_names=keys)
+    text_only = dict.fromkeys(keys, pa.large_string())
+    convert = pa_csv.ConvertOptions(column_types=text_only, strings_can_be_null=True, null_values=[""])
+    empty = pa.table({key: pa.array([], pa.large_string()) for key in keys})
+    table = pa_csv.read_csv(pa.BufferReader(body), read, parse, convert) if body else empty
     if ragged:
         raise InputFaults("table", _find_ragged(name, text, delimiter, len(header)))
     notices = [] if delimiter == "," or name.lower().endswith((".tsv", ".tsv.gz")) else [f"cells are parted by {DELIMITERS[delimiter]}"]
@@ -169,14 +165,10 @@ def _read_header(name: str, text: str, delimiter: str) -> tuple[list[str], int]:
     """The names of the columns, and the lines that lie before the first row."""
     line, last, header = next(record for record in _number_lines(text, delimiter) if record[2])
     names = [cell.strip() for cell in header]
-    faults = [
-        Fault(name, line, 1, column, "two columns have this name") for column in sorted({n for n in names if names.count(n) > 1 and n})
-    ]
-    faults += [
-        Fault(name, line, 1, f"column {place}", "has no name; an index that pandas wrote? index=False leaves it out")
-        for place, column in enumerate(names, 1)
-        if not column
-    ]
+    twice = sorted({column for column in names if column and names.count(column) > 1})
+    faults = [Fault(name, line, 1, column, "two columns have this name") for column in twice]
+    unnamed = "has no name; an index that pandas wrote? index=False leaves it out"
+    faults += [Fault(name, line, 1, f"column {place}", unnamed) for place, column in enumerate(names, 1) if not column]
     if faults:
         raise InputFaults("table", faults)
     return names, last
@@ -184,12 +176,12 @@ def _read_header(name: str, text: str, delimiter: str) -> tuple[list[str], int]:
 
 def _find_open_quote(text: str, delimiter: str) -> tuple[str, int]:
     """What is wrong with the quotes of a text that has an odd number of them, and the line."""
-    line = 0
+    last = 0
     try:
-        for _, line, _ in _number_lines(text, delimiter, strict=True):
-            pass
+        for record in _number_lines(text, delimiter, strict=True):
+            last = record[1]
     except csv.Error as error:
-        return f"not CSV: {error}; a cell with a quote is quoted whole, and each quote in it doubled", line + 1
+        return f"not CSV: {error}; a cell with a quote is quoted whole, and each quote in it doubled", last + 1
     line = next(number for number, read in enumerate(text.split("\n"), 1) if read.count('"') % 2)
     return "a quote stands inside a cell that has none around it; quote the cell whole, and double each quote in it", line
 
@@ -200,9 +192,7 @@ def _find_ragged(name: str, text: str, delimiter: str, width: int) -> Iterator[F
         told = f"{cells} cell{'' if cells == 1 else 's'} under {width} columns; a cell that holds the delimiter must be in quotes"
         yield Fault(name, line, 1, "", told)
     if len(wrong) > MOST_RAGGED:
-        yield Fault(
-            name, wrong[MOST_RAGGED][0], 1, "", f"this and {len(wrong) - MOST_RAGGED - 1} more rows have another number of cells, too"
-        )
+        yield Fault(name, wrong[MOST_RAGGED][0], 1, "", f"this and {len(wrong) - MOST_RAGGED - 1} more rows have a wrong number of cells")
 
 
 def _read_json_lines(name: str, content: bytes) -> Read:

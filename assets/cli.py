@@ -12,7 +12,9 @@ import typer
 from factory.faults import FactoryError
 
 OK, FAILED, BAD_INPUT, BUSY, STOPPED = 0, 1, 2, 3, 130
-EXIT_CODES = "Exit codes: 0 done · 1 the line or table failed (a gate, a leaf, a fault) · 2 bad input or usage · 3 another run holds the line · 130 stopped."
+EXIT_CODES = (
+    "Exit codes: 0 done · 1 it failed (a gate, a leaf, a fault) · 2 bad input or usage · 3 another run holds the line · 130 stopped."
+)
 DEFAULT_LINE = "bundled"
 
 app = typer.Typer(
@@ -188,9 +190,7 @@ def lint(
 
 @app.command(epilog=EXIT_CODES)
 def validate(
-    real: Annotated[
-        Path, typer.Argument(metavar="REAL", help="The table that the synthetic one was made from: CSV, JSON lines or Parquet.")
-    ],
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="What the synthetic table was made from: CSV, JSON lines, Parquet.")],
     synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")],
     holdout: Annotated[Path | None, typer.Option(help="Real rows that the generator has never seen; privacy is measured by them.")] = None,
     spec: Annotated[Path | None, typer.Option(help="YAML: kinds and roles of columns, gates, waivers (docs/validation.md).")] = None,

@@ -57,9 +57,8 @@ def _write_tables(folder: Path, gates: pl.DataFrame) -> None:
         raise FactoryError(f"{folder} cannot be made: {error.strerror}. Name a folder with --out.") from None
     gates.write_parquet(folder / METRICS_FILE)
     decided = [row for row in gates.iter_rows(named=True) if row["threshold"] is not None]
-    (folder / GATES_FILE).write_text(
-        json.dumps(decided, indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    written = json.dumps(decided, indent=2, ensure_ascii=False, default=str, allow_nan=False)
+    (folder / GATES_FILE).write_text(written + "\n", encoding="utf-8")
 
 
 def _tell_table(table: ReadTable) -> Iterator[str]:
@@ -80,7 +79,7 @@ def _tell_end(gates: pl.DataFrame, failed: int, folder: Path, card: Path, *, giv
     yield f"values     {folder / METRICS_FILE}"
     yield f"gates      {folder / GATES_FILE}"
     if failed:
-        yield "\nMend the table, or move a threshold or waive a gate, with a name, a reason and a last day, in the spec (--spec, docs/validation.md)."
+        yield "\nMend the table, or move a threshold or waive a gate by name and with a reason in the spec (--spec, docs/validation.md)."
     elif not given:
         yield "\nNext: give real rows that the generator has not seen with --holdout, and privacy is measured against them."
     else:

@@ -176,8 +176,8 @@ def _name_limits(table: ReadTable, gates: tuple[Row, ...]) -> Iterator[str]:
     )
     if "holdout" not in roles:
         yield (
-            "No held-out rows were given, so nothing could be said of whether the synthetic rows are nearer to the rows that they were made "
-            "from than to others. Privacy metrics that need such rows are not measured."
+            "No held-out rows were given, so nothing is known of whether the synthetic rows are nearer to the rows they were made from "
+            "than to others. Privacy metrics that need such rows are not measured."
         )
     else:
         yield "That the generator never saw the held-out rows is taken on trust: if it did, the privacy figures say nothing."
@@ -186,9 +186,9 @@ def _name_limits(table: ReadTable, gates: tuple[Row, ...]) -> Iterator[str]:
     if table.spec.ignore:
         yield f"Nothing vouches for the columns that were ignored: {', '.join(table.spec.ignore)}."
     yield (
-        f"No row of the real table stands here. Categories and bins of fewer than {RARE} real rows could tell who is in them: categories are "
-        f"together as {RARE_NAME}, which also holds what only the synthetic table has, and bins are left empty. Histograms end at the 1st and "
-        "99th percentiles; what lies beyond is in their last bins."
+        f"No row of the real table stands here. Categories and bins of fewer than {RARE} real rows could tell who is in them: such "
+        f"categories are together as {RARE_NAME}, with what only the synthetic table has, and such bins are left empty. Histograms end at "
+        "the 1st and 99th percentiles of the real table; what lies beyond is in their last bins."
     )
     if not gates:
         yield "There was no gate to pass."

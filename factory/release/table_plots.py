@@ -112,7 +112,7 @@ def _draw(axes: Axes, columns: Columns, name: str, shape: Bars | Histogram | Non
         axes.barh(places, shape.real, height=0.7, fill=False, edgecolor=PALETTE["ink"], linewidth=1.2)
         name_bars(axes, [_shorten(category) for category in shape.names[::-1]])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.xaxis.get_major_locator().set_params(integer=False, nbins=4)
+        axes.locator_params(axis="x", nbins=4, integer=False)
     else:
         axes.stairs(shape.synthetic, shape.edges, fill=True, color=PALETTE["accepted"], alpha=0.75)
         axes.stairs(shape.real, shape.edges, color=PALETTE["ink"], linewidth=1.2)
@@ -121,14 +121,14 @@ def _draw(axes: Axes, columns: Columns, name: str, shape: Bars | Histogram | Non
         if columns.kinds[name] == "date":
             _name_dates(axes)
         else:
-            axes.xaxis.get_major_locator().set_params(nbins=5)
+            axes.locator_params(axis="x", nbins=5)
 
 
 def _name_dates(axes: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=5)
-    axes.xaxis.set(major_locator=locator, major_formatter=ConciseDateFormatter(locator))
+    locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
+    axes.xaxis.set(major_locator=locator, major_formatter=ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _shorten(name: str) -> str:

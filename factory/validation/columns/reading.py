@@ -15,6 +15,7 @@ from factory.validation.columns.files import RawTable, read_file
 from factory.validation.columns.kinds import EXPECTED, are_whole_numbers, as_kind, infer_kind, unify_whole_numbers
 from factory.validation.columns.spec import read_table_spec
 from factory.validation.columns.table import Columns
+from factory.validation.metric import LINE
 from factory.validation_spec import Kind, TableSpec
 
 SHOWN = 3
@@ -113,6 +114,10 @@ def _find_kinds(real: RawTable, spec: TableSpec, found: _Findings) -> dict[str, 
     for series in real.frame:
         if series.name in spec.ignore:
             continue
+        if series.name == LINE:
+            found.faults.append(
+                real.fault(LINE, f"no column may be called {LINE!r}, which is what figures of all rows go by; rename it in all files")
+            )
         if series.name in spec.kinds:
             kinds[series.name] = spec.kinds[series.name]
             continue

@@ -148,7 +148,7 @@ def _summarise(values: pl.Series, kind: str) -> str:
     if kind == "number":
         scale = float(present.abs().max() or 0.0) or 1.0  # type: ignore[arg-type]
         mean, spread = (float(figure) * scale for figure in ((present / scale).mean(), (present / scale).std()))  # type: ignore[arg-type]
-        return f"{mean:,.4g} ± {spread:,.3g}"
+        return f"{_write_number(mean)} ± {_write_number(spread)}"
     if kind == "boolean":
         return f"{float(present.mean() or 0.0):.1%} true"  # type: ignore[arg-type]
     if kind == "date":
@@ -156,6 +156,10 @@ def _summarise(values: pl.Series, kind: str) -> str:
         return f"{years.quantile(0.05, 'nearest'):.0f} to {years.quantile(0.95, 'nearest'):.0f}"
     count = present.n_unique()
     return f"{count:,} categor{'y' if count == 1 else 'ies'}"
+
+
+def _write_number(value: float) -> str:
+    return f"{value:,.0f}" if 1_000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _name_roles(table: ReadTable) -> Iterator[tuple[str, str]]:

@@ -85,6 +85,9 @@ def _plot_matrix(matrix: Numbers, names: Sequence[str], form: Form) -> bytes:
         squares = [Rectangle((column + 0.04, row + 0.04), 0.92, 0.92) for row, column in cells]
         axes.add_collection(PatchCollection(squares, facecolors=shades, edgecolors="none"))
         axes.set(xlim=(0, len(names)), ylim=(len(names), 0), aspect="equal")
+        if not cells:
+            told = f"nowhere {LEAST_SHADE} or more"
+            axes.text(0.5, 0.5, told, ha="center", va="center", transform=axes.transAxes, color=PALETTE["muted"])
         size = 8 if len(names) <= 16 else 6
         axes.set_yticks(np.arange(len(names)) + 0.5, [_shorten(name) for name in names])
         axes.tick_params(axis="y", labelfontfamily=choose_fonts(names), labelsize=size)

@@ -13,7 +13,7 @@ from factory.faults import FactoryError
 
 OK, FAILED, BAD_INPUT, BUSY, STOPPED = 0, 1, 2, 3, 130
 EXIT_CODES = (
-    "Exit codes: 0 done · 1 the line failed (a gate, a leaf, a fault) · 2 bad input or usage · 3 another run holds the line · 130 stopped."
+    "Exit codes: 0 done · 1 it failed (a gate, a leaf, a fault) · 2 bad input or usage · 3 another run holds the line · 130 stopped."
 )
 DEFAULT_LINE = "bundled"
 
@@ -187,6 +187,20 @@ def lint(
         OUT.print(told, markup=False, highlight=False, soft_wrap=True)
     OUT.print(f"{len(leaves)} leaves, {len(faults)} faults", highlight=False)
     raise typer.Exit(FAILED if faults else OK)
+
+
+@app.command(epilog=EXIT_CODES)
+def validate(
+    real: Annotated[Path, typer.Argument(metavar="REAL", help="What the synthetic table was made from: CSV, JSON lines, Parquet.")],
+    synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")],
+    holdout: Annotated[Path | None, typer.Option(help="Real rows that the generator has never seen; privacy is measured by them.")] = None,
+    spec: Annotated[Path | None, typer.Option(help="YAML: kinds and roles of columns, gates, waivers (docs/validation.md).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the card and the values; else SYNTHETIC-validation beside it.")] = None,
+) -> None:
+    """Measure a synthetic table against the real one: fidelity, privacy, fairness; a gate table and a card. Needs no line and no home."""
+    from assets.validate import validate_table
+
+    raise typer.Exit(OK if validate_table(real, synthetic, holdout, spec, out) else FAILED)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from assets.champion import find_champion, student_name
 from assets.generation import STOPPED_EARLY
@@ -256,7 +256,7 @@ def _write_time(timestamp: float) -> str:
 
 def draw_gates(gates: pl.DataFrame) -> Table:
     """The gate table."""
-    table = Table("gate", "value", "interval", "must be", "outcome")
+    table = Table(Column("gate", overflow="fold"), "value", "interval", "must be", "outcome")
     for row in gates.filter(pl.col("threshold").is_not_null()).iter_rows(named=True):
         bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
         failed = "[red]failed[/red]" if row["severity"] == "block" else "[yellow]failed, warns[/yellow]"

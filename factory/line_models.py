@@ -94,7 +94,14 @@ def _model_places(data: Any) -> list[Place]:
     """Where `data` names a bundled model, a folder or a hub id. A model that a server serves has any name; its tokenizer has not."""
     served = {place: get_at(data, (*place, "server")) is not None for place in _teacher_places(data)}
     teachers: list[Place] = [(*place, "server", "tokenizer") if is_served else (*place, "model") for place, is_served in served.items()]
-    return [*teachers, *MODEL_KEYS]
+    return [*teachers, *MODEL_KEYS, *_finder_places(data)]
+
+
+def _finder_places(data: Any) -> list[Place]:
+    """Where `data` names a model that finds names and places; one of spaCy's may be a package, and is looked for when it is opened."""
+    names = ("validation", "personal_data", "names")
+    found = get_at(data, names) or ()
+    return [(*names, at, "model") for at, each in enumerate(found) if isinstance(each, dict) and each.get("kind") != "spacy"]
 
 
 def _adapter_places(data: Any) -> list[Place]:

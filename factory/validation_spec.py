@@ -1,4 +1,4 @@
-"""The `validation` section of a line: gates, their severity, and waivers by named persons; and the kinds of typed columns."""
+"""The `validation` section of a line, and the spec of a table: gates, waivers by named persons, kinds and roles of columns."""
 
 from __future__ import annotations
 
@@ -47,11 +47,16 @@ class Waiver(Spec):
     until: date = Field(description="Last day (UTC) on which the waiver holds.")
 
 
-class ValidationSpec(Spec):
+class GatesSpec(Spec):
     """Gates over the reports. `gates` overrides the thresholds that metrics are registered with, by '<report>.<metric>'."""
 
     gates: dict[str, Gate] = Field(default={})
     waivers: tuple[Waiver, ...] = ()
+
+
+class ValidationSpec(GatesSpec):
+    """What a line's reports read beside its records, and the gates over them."""
+
     embedder: str | None = Field(
         default=None,
         min_length=1,
@@ -69,3 +74,21 @@ class ValidationSpec(Spec):
             if abs(sum(shares.values()) - 1) > 1e-6:
                 raise ValueError(f"the shares of {group} sum to {sum(shares.values()):g}, not to 1")
         return population
+
+
+class TableSpec(GatesSpec):
+    """What a table says of itself for `factory validate`: kinds and roles of its columns, its gates and their waivers."""
+
+    kinds: dict[str, Kind] = Field(default={}, description="Kind by column; of a column that is not named it is read off the real table.")
+    ignore: tuple[str, ...] = Field(default=(), description="Columns that are not compared: identifiers, free text.")
+    missing: tuple[str, ...] = Field(default=(), description="Cells that mean missing, beside empty ones: '?', '-999'.")
+    quasi_identifiers: tuple[str, ...] = Field(default=(), description="Columns that an intruder may know of a person.")
+    sensitive: tuple[str, ...] = Field(default=(), description="Columns that nobody may learn of a person.")
+    groups: tuple[str, ...] = Field(default=(), description="Columns of categories or booleans between which fairness is measured.")
+    target: str | None = Field(default=None, description="The column that a model made from the table would predict.")
+
+    @property
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """Columns by the role that they were given."""
+        target = () if self.target is None else (self.target,)
+        return {"quasi_identifiers": self.quasi_identifiers, "sensitive": self.sensitive, "groups": self.groups, "target": target}

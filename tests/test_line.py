@@ -38,7 +38,8 @@ def test_every_section_can_be_set(tmp_path: Path) -> None:
     text = HEAD + (
         "  holdout: 0.2\nseed: 7\nowner: team:data\ngeneration:\n  teacher: {model: org/name, depth: 2, price: {prompt: 1}}\n"
         "  response: {temperature: 0}\nvalidation:\n  gates:\n    privacy.verbatim: {max: 0.1}\n  waivers:\n"
-        "    - {gate: privacy.verbatim, by: Ana, reason: known}\ntraining:\n  phases:\n    - name: knowledge\n      learning_rate: 1e-3\n"
+        "    - {gate: privacy.verbatim, by: Ana, reason: known, until: 2026-12-31}\n"
+        "training:\n  phases:\n    - name: knowledge\n      learning_rate: 1e-3\n"
         "    - name: skills\nschedule:\n  cron: '30 1 * * *'\n  timezone: Asia/Jakarta\n"
     )
     line = load(tmp_path, text)
@@ -147,8 +148,21 @@ BROKEN = [
     (HEAD + "description:\n", 4, 13, "description", "is empty"),
     (HEAD + "description: 5\n", 4, 14, "description", "expected text, found the number 5; put it in quotes"),
     (HEAD + "validation:\n  gates: {a.b: {max: 1, min: 0}}\n", 5, 11, "validation.gates.a.b", "exactly one of max and min"),
-    (HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: '', reason: x}\n", 6, 23, "validation.waivers[0].by", "is empty"),
-    (HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: Ana}\n", 6, 7, "validation.waivers[0].reason", "is missing"),
+    (
+        HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: '', reason: x, until: 2026-12-31}\n",
+        6,
+        23,
+        "validation.waivers[0].by",
+        "is empty",
+    ),
+    (HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: Ana, until: 2026-12-31}\n", 6, 7, "validation.waivers[0].reason", "is missing"),
+    (
+        HEAD + "validation:\n  population: {sex: {f: 0.5, m: 0.4}}\n",
+        5,
+        3,
+        "validation.population",
+        "the shares of sex sum to 0.9, not to 1",
+    ),
     (HEAD + "schedule: {cron: often}\n", 4, 18, "schedule.cron", "five fields"),
     (HEAD + "schedule: {cron: '0 0 2 * * *'}\n", 4, 18, "schedule.cron", "five fields"),
     (HEAD + "schedule: {timezone: Asia/Jakrta}\n", 4, 22, "schedule.timezone", "nearest: Asia/Jakarta"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from factory.collapse_study import categories, gaussians, language, regression
 from factory.collapse_study.language import Generation
 from factory.collapse_study.wording import STATISTICS, name_policy
-from factory.release.plots import PALETTE, Form, render_plot
+from factory.release.drawing import PALETTE, Form, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def plot_lines(figures: pl.DataFrame, name: str, form: Form) -> bytes:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=len(labels) if len(labels) <= MOST_COLUMNS else 3, columnspacing=1.2)
 
-    return render_plot(draw, 0.75 + PANEL_HEIGHT * len(statistics), form, empty=rows.is_empty())
+    return render(draw, 0.75 + PANEL_HEIGHT * len(statistics), form, empty=rows.is_empty())
 
 
 def plot_strangeness(generations: Sequence[Generation], form: Form) -> bytes:
@@ -104,7 +104,7 @@ def plot_strangeness(generations: Sequence[Generation], form: Form) -> bytes:
         panels[-1].set_xlabel("perplexity of a window to the first model")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
-    return render_plot(draw, 0.75 + 1.5 * len(language.POLICIES), form, empty=False)
+    return render(draw, 0.75 + 1.5 * len(language.POLICIES), form, empty=False)
 
 
 def _draw_panel(axes: Axes, rows: pl.DataFrame, title: str, *, titled: bool) -> None:

@@ -14,8 +14,8 @@ from factory.collapse_study.figures import FALSE_ALARMS, REAL_SHARE, Verdict
 from factory.collapse_study.language import Generation
 from factory.collapse_study.plots import PANELS, PLOT_TITLES, draw_study
 from factory.collapse_study.wording import FORMULAS, STATISTICS, TITLES, name_policy
-from factory.release.card import embed_svg
-from factory.release.plots import PALETTE
+from factory.release.drawing import PALETTE
+from factory.release.rendering import embed_svg
 from factory.release.visible import make_visible
 
 if TYPE_CHECKING:

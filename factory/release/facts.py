@@ -10,6 +10,7 @@ import polars as pl
 
 from factory.generation.cost import count_cost
 from factory.release.contents import Contents, Judged
+from factory.release.gate_rows import count_passed, list_gates, name_confidence, name_exceptions
 from factory.release.manifest import count_by, count_tokens
 from factory.reward.agreement import Figure
 from factory.reward.verdict import explain_refusal
@@ -100,14 +101,12 @@ class Facts:
     @property
     def passed(self) -> int:
         """Gates that hold."""
-        return sum(row["outcome"] == "pass" for row in self.gates)
+        return count_passed(self.gates)
 
     @property
     def exceptions(self) -> str:
         """How many gates failed and let the release through, and how: '1 waived, 2 warned of'; empty where all hold."""
-        counts = {"waived": "waived", "warn": "warned of"}
-        found = {told: sum(row["outcome"] == outcome for row in self.gates) for outcome, told in counts.items()}
-        return ", ".join(f"{count} {told}" for told, count in found.items() if count)
+        return name_exceptions(self.gates)
 
     @property
     def released_leaves(self) -> int:
@@ -118,8 +117,7 @@ class Facts:
 def gather_facts(contents: Contents) -> Facts:
     """The facts of `contents`. Examples are chosen by record id, which is a hash: as good as random, and always the same."""
     accepted, seeds = contents.accepted, contents.seeds
-    rows = [row | {"outcome": _outcome(row)} for row in contents.gates.iter_rows(named=True)]
-    gates = sorted((row for row in rows if row["threshold"] is not None), key=lambda row: ("waived", "warn", "pass").index(row["outcome"]))
+    gates, measures = list_gates(contents.gates)
     leaves = _count_leaves(contents)
     held_out = seeds.filter(pl.col("split") == "holdout").height
     return Facts(
@@ -134,9 +132,9 @@ def gather_facts(contents: Contents) -> Facts:
         depths=count_by(accepted, "depth"),
         seeds=seeds.height - held_out,
         holdout=held_out,
-        gates=tuple(gates),
-        measures=tuple(row for row in rows if row["threshold"] is None),
-        confidence=", ".join(f"{level:.0%}" for level in contents.gates["confidence"].drop_nulls().unique().sort()),
+        gates=gates,
+        measures=measures,
+        confidence=name_confidence(contents.gates),
         making=_explain_making(contents),
         judged=tuple(agreement for judged in contents.judged for agreement in _list_agreements(judged)),
         cost=_count_cost(contents),
@@ -148,12 +146,6 @@ def gather_facts(contents: Contents) -> Facts:
         limits=tuple(_name_limits(contents, leaves, gates)),
         example_id=accepted["record_id"].min(),  # type: ignore[arg-type]
     )
-
-
-def _outcome(row: Row) -> str:
-    if row["threshold"] is None:
-        return "info"
-    return "pass" if row["passed"] else "waived" if row["waived_by"] else "warn"
 
 
 def _count_leaves(contents: Contents) -> tuple[Row, ...]:
@@ -269,7 +261,7 @@ def _choose_refused(refused: pl.DataFrame) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: (-group.count, group.name)))
 
 
-def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: list[Row]) -> Iterable[str]:
+def _name_limits(contents: Contents, leaves: tuple[Row, ...], gates: tuple[Row, ...]) -> Iterable[str]:
     accepted = contents.accepted
     yield (
         f"Every record is synthetic: {contents.teacher} wrote it. Filters, not people, decided what stayed. "

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from factory.release.fonts import OWN_FONT, choose_fonts
-from factory.release.visible import make_visible
+from factory.release.drawing import PALETTE, Form, name_bars, render, show_shares
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Form = Literal["png", "svg"]
-
-PALETTE = {
-    "paper": "#ffffff",
-    "ink": "#1c2430",
-    "muted": "#5d6979",
-    "rule": "#d8dee6",
-    "accepted": "#1f6f8b",
-    "wrong": "#c4552d",
-    "duplicate": "#dba53a",
-    "copied": "#8a76a8",
-    "unparsed": "#a3adb9",
-}
-"""Colours by role. They keep apart in lightness as well as hue, so they hold for the colour-blind and in grey print."""
 
 LOSSES = (
     ("copied", "copied", "unique", "accepted"),
@@ -39,37 +20,6 @@ LOSSES = (
 """Where candidates were lost: colour, name, and the columns of the funnel before and after."""
 
 MOST_BARS = 40
-_WIDTH = 5.2  # inches; an SVG unit is 1/72 inch, so text stays readable on a phone
-_STYLE: dict[str, Any] = {
-    "font.family": OWN_FONT,
-    "font.size": 9,
-    "text.color": PALETTE["ink"],
-    "text.parse_math": False,
-    "axes.edgecolor": PALETTE["rule"],
-    "axes.facecolor": "none",
-    "axes.labelcolor": PALETTE["muted"],
-    "axes.labelsize": 8.5,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.axisbelow": True,
-    "grid.color": PALETTE["rule"],
-    "grid.linewidth": 0.6,
-    "xtick.color": PALETTE["rule"],
-    "xtick.labelcolor": PALETTE["muted"],
-    "ytick.color": PALETTE["rule"],
-    "ytick.labelcolor": PALETTE["ink"],
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "legend.handlelength": 1.0,
-    "legend.handleheight": 0.9,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "data-factory",
-}
 
 
 def draw_plots(accepted: pl.DataFrame, refused: pl.DataFrame, seeds: pl.DataFrame, funnel: pl.DataFrame, form: Form) -> dict[str, bytes]:
@@ -102,11 +52,11 @@ def plot_funnel(funnel: pl.DataFrame, form: Form = "png") -> bytes:
         for place, (total, kept, asked) in enumerate(zip(done, counts["accepted"], counts["asked"], strict=True)):
             label = f"{kept / max(asked, 1):.0%}"
             axes.annotate(label, (total, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=PALETTE["muted"])
-        _name_bars(axes, counts["leaf"].to_list())
+        name_bars(axes, counts["leaf"].to_list())
         axes.set_xlabel("candidates; at the end of a bar, the share accepted")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=len(parts), columnspacing=1.0, handletextpad=0.5)
 
-    return render_plot(draw, 0.9 + 0.235 * max(counts.height, 2), form, empty=counts.is_empty())
+    return render(draw, 0.9 + 0.235 * max(counts.height, 2), form, empty=counts.is_empty())
 
 
 def plot_reasons(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
@@ -124,10 +74,10 @@ def plot_reasons(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
         axes = figure.subplots()
         bars = axes.barh(range(counts.height), counts["count"].to_list(), height=0.66, color=PALETTE["wrong"])
         axes.bar_label(bars, padding=4, fontsize=8, color=PALETTE["muted"])
-        _name_bars(axes, [reason.replace("_", " ") for reason in counts["reason"]])
+        name_bars(axes, [reason.replace("_", " ") for reason in counts["reason"]])
         axes.set_xlabel("candidates refused")
 
-    return render_plot(draw, 0.7 + 0.26 * max(counts.height, 3), form, empty=counts.is_empty())
+    return render(draw, 0.7 + 0.26 * max(counts.height, 3), form, empty=counts.is_empty())
 
 
 def plot_leaves(accepted: pl.DataFrame, form: Form = "png") -> bytes:
@@ -138,10 +88,10 @@ def plot_leaves(accepted: pl.DataFrame, form: Form = "png") -> bytes:
         axes = figure.subplots()
         bars = axes.barh(range(counts.height), counts["count"].to_list(), height=0.66, color=PALETTE["accepted"])
         axes.bar_label(bars, padding=4, fontsize=8, color=PALETTE["muted"])
-        _name_bars(axes, counts["leaf"].to_list())
+        name_bars(axes, counts["leaf"].to_list())
         axes.set_xlabel("accepted records")
 
-    return render_plot(draw, 0.6 + 0.225 * max(counts.height, 3), form, empty=counts.is_empty())
+    return render(draw, 0.6 + 0.225 * max(counts.height, 3), form, empty=counts.is_empty())
 
 
 def plot_lengths(accepted: pl.DataFrame, seeds: pl.DataFrame, form: Form = "png") -> bytes:
@@ -165,11 +115,11 @@ def plot_lengths(accepted: pl.DataFrame, seeds: pl.DataFrame, form: Form = "png"
             axes.stairs(shares[1], edges, color=PALETTE["ink"], linewidth=1.4, label="human-made examples")
             axes.set(xscale="log", title=title)
             axes.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator(), major_formatter="{x:,.0f}")
-            _show_shares(axes)
+            show_shares(axes)
         panels[-1].set_xlabel("characters")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
-    return render_plot(draw, 4.6, form, empty=accepted.is_empty() and seeds.is_empty())
+    return render(draw, 4.6, form, empty=accepted.is_empty() and seeds.is_empty())
 
 
 def plot_goodness(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
@@ -189,54 +139,10 @@ def plot_goodness(verdicts: pl.DataFrame, form: Form = "png") -> bytes:
             axes.bar(edges[:-1], share, width=0.88 * (edges[1] - edges[0]), bottom=base, align="edge", color=PALETTE[colour], label=name)
             base = base + share
         axes.set(xlabel="goodness: the reward model's; where it was not asked, 0 is wrong and 1 is right")
-        _show_shares(axes)
+        show_shares(axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2)
 
-    return render_plot(draw, 2.7, form, empty=scored.is_empty())
-
-
-def render_plot(draw: Callable[[Figure], None], height: float, form: Form, *, empty: bool) -> bytes:
-    """What `draw` puts on a figure `height` inches high. No date, no version, salted ids: the same data, the same bytes."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(_WIDTH, 1.0 if empty else height), layout="constrained")
-        if empty:
-            figure.text(0.5, 0.5, "no records", ha="center", va="center", color=PALETTE["muted"])
-        else:
-            draw(figure)
-        metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None, "Type": None, "Format": None}
-        paper = PALETTE["paper"] if form == "png" else "none"
-        figure.savefig(buffer, format=form, dpi=140, facecolor=paper, metadata=metadata)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def _name_bars(axes: Axes, names: list[str]) -> None:
-    """Names at the left of horizontal bars; of a leaf, as many of its last folders as tell it from the other leaves."""
-    from matplotlib.ticker import MaxNLocator
-
-    names = [" ".join(make_visible(name).split()) for name in names]
-    paths = [name.split("/") for name in names]
-    shown = []
-    for path in paths:
-        depth = 1
-        while depth < len(path) and sum(other[-depth:] == path[-depth:] for other in paths) > 1:
-            depth += 1
-        shown.append("/".join(path[-depth:]))
-    axes.set_yticks(range(len(names)), [name if len(name) <= 28 else f"{name[:27]}…" for name in shown])
-    axes.tick_params(axis="y", labelfontfamily=choose_fonts(shown))
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.margins(x=0.08)
-    axes.grid(axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-
-
-def _show_shares(axes: Axes) -> None:
-    axes.grid(axis="y")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.tick_params(axis="y", labelcolor=PALETTE["muted"])
+    return render(draw, 2.7, form, empty=scored.is_empty())
 
 
 def _count_characters(texts: pl.Series) -> Any:

@@ -13,7 +13,7 @@ from factory.faults import FactoryError
 from factory.records import METRIC
 from factory.validation.metric import LINE, Metric, Subject, finite
 from factory.validation.reports import METRICS
-from factory.validation_spec import Gate, ValidationSpec, Waiver
+from factory.validation_spec import Gate, GatesSpec, Waiver
 
 
 def list_default_gates(of: Subject = "records") -> dict[str, Gate]:
@@ -21,7 +21,7 @@ def list_default_gates(of: Subject = "records") -> dict[str, Gate]:
     return {key: each.gate for key, each in METRICS.items() if each.gate and each.of == of}
 
 
-def decide_gates(metrics: pl.DataFrame, spec: ValidationSpec, today: date, of: Subject = "records") -> pl.DataFrame:
+def decide_gates(metrics: pl.DataFrame, spec: GatesSpec, today: date, of: Subject = "records") -> pl.DataFrame:
     """All rows of the four reports (METRIC) with the gates decided: threshold, passed, and the waiver of a failed gate.
 
     Gates read the rows whose subject is the line; all others are information. A privacy gate passes only where the
@@ -62,7 +62,7 @@ def failed_gates(gates: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def choose_gates(spec: ValidationSpec, of: Subject = "records") -> dict[str, Gate]:
+def choose_gates(spec: GatesSpec, of: Subject = "records") -> dict[str, Gate]:
     """Every gate that a spec asks for, by '<report>.<metric>' in the order of the metrics; raises as decide_gates."""
     known = [key for key, each in METRICS.items() if of == "records" or each.of == of]
     for key, gate in spec.gates.items():
@@ -75,7 +75,7 @@ def choose_gates(spec: ValidationSpec, of: Subject = "records") -> dict[str, Gat
     return {key: chosen[key] for key in METRICS if key in chosen}
 
 
-def list_expired(spec: ValidationSpec, today: date) -> list[str]:
+def list_expired(spec: GatesSpec, today: date) -> list[str]:
     """Gates whose waivers have run out, as '<report>.<metric>'."""
     return sorted({waiver.gate for waiver in spec.waivers} - {waiver.gate for waiver in spec.waivers if waiver.until >= today})
 

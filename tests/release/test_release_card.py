@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from made_up_line import MODELS, MadeUpLine
 from markdown_it import MarkdownIt
 
-from factory.release.card import escape_markdown, fence_markdown, render_html, render_markdown, write_front_matter
+from factory.release.card import render_html, render_markdown, write_front_matter
 from factory.release.contents import Contents, arrange_contents
 from factory.release.facts import gather_facts
+from factory.release.rendering import escape_markdown, fence_markdown
 from factory.release.visible import make_visible
 from factory.release.writer import Release
 

@@ -13,8 +13,9 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
 from factory.records import FUNNEL, SEED, VERDICT, empty
+from factory.release.drawing import Form
 from factory.release.fonts import OWN_FONT, choose_fonts
-from factory.release.plots import Form, plot_funnel, plot_goodness, plot_leaves, plot_lengths, plot_reasons
+from factory.release.plots import plot_funnel, plot_goodness, plot_leaves, plot_lengths, plot_reasons
 
 Plot = Callable[[MadeUpLine, Form], bytes]
 

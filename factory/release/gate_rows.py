@@ -1,0 +1,46 @@
+"""The rows of a gate table as cards show them: each gate with its outcome, what was measured without one, and how many hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+
+Row = dict[str, Any]
+
+OUTCOMES = ("fail", "waived", "warn", "pass")
+"""What a gate came to, the worst first. Of a release none is "fail": there would be no release."""
+
+
+def list_gates(gates: pl.DataFrame) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """The gates (METRIC), those that do not hold first, and the values without a gate; each row with its `outcome`."""
+    rows = [row | {"outcome": _decide_outcome(row)} for row in gates.iter_rows(named=True)]
+    decided = sorted((row for row in rows if row["threshold"] is not None), key=lambda row: OUTCOMES.index(row["outcome"]))
+    return tuple(decided), tuple(row for row in rows if row["threshold"] is None)
+
+
+def name_confidence(gates: pl.DataFrame) -> str:
+    """The confidence of the intervals, as in "95%"."""
+    return ", ".join(f"{level:.0%}" for level in gates["confidence"].drop_nulls().unique().sort())
+
+
+def count_passed(gates: Iterable[Row]) -> int:
+    """Gates that hold."""
+    return sum(row["outcome"] == "pass" for row in gates)
+
+
+def name_exceptions(gates: Iterable[Row]) -> str:
+    """How many gates do not hold, and what became of them: '1 failed, 2 warned of'; empty where all hold."""
+    rows = list(gates)
+    counts = {"fail": "failed", "waived": "waived", "warn": "warned of"}
+    found = {told: sum(row["outcome"] == outcome for row in rows) for outcome, told in counts.items()}
+    return ", ".join(f"{count} {told}" for told, count in found.items() if count)
+
+
+def _decide_outcome(row: Row) -> str:
+    if row["threshold"] is None:
+        return "info"
+    if row["passed"]:
+        return "pass"
+    return "waived" if row["waived_by"] else "warn" if row["severity"] == "warn" else "fail"

@@ -28,8 +28,9 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def read_adult(folder: Path) -> pl.DataFrame:
-    """The 32,561 rows of `adult.data`, "?" being a missing value."""
-    text = pl.read_csv(folder / "adult.data", has_header=False, new_columns=list(KINDS), infer_schema=False, truncate_ragged_lines=True)
-    trimmed = text.select(pl.all().str.strip_chars()).filter(pl.col("age").is_not_null() & (pl.col("age") != ""))
+def read_adult(folder: Path, part: str = "adult.data") -> pl.DataFrame:
+    """The 32,561 rows of `adult.data`, or the 16,281 of `adult.test`; "?" is a missing value."""
+    text = pl.read_csv(folder / part, has_header=False, new_columns=list(KINDS), infer_schema=False, truncate_ragged_lines=True)
+    # The one file ends with an empty line, the other starts with a note; and ends its classes with a stop.
+    trimmed = text.select(pl.all().str.strip_chars().str.strip_suffix(".")).filter(pl.col("age").str.contains(r"^\d+$"))
     return trimmed.select(pl.col(name).replace("?", None).cast(TYPES[kind]) for name, kind in KINDS.items())

@@ -47,13 +47,12 @@ def both_moments(marginal: Marginal) -> tuple[Moments, Moments] | None:
     return read_moments(values, marginal.real), read_moments(values, marginal.synthetic)
 
 
-def quantile(values: Values, counts: Counts, level: float) -> float:
-    """The smallest value with at least `level` of the rows at or below it (numpy's inverted_cdf)."""
-    cumulative = np.cumsum(counts)
-    return float(values[min(int(np.searchsorted(cumulative, level * cumulative[-1] - 1e-9)), values.size - 1)])
+def quantile(values: Values, below: Counts, level: float) -> float:
+    """The smallest value with at least `level` of the rows at or below it (numpy's inverted_cdf); `below` is cumulative counts."""
+    return float(values[min(int(np.searchsorted(below, level * below[-1] - 1e-9)), values.size - 1)])
 
 
-def quantile_limits(values: Values, counts: Counts, level: float, z: float) -> tuple[float, float]:
+def quantile_limits(values: Values, below: Counts, level: float, z: float) -> tuple[float, float]:
     """Limits of a quantile: the quantiles at level ± z standard errors of a share (Woodruff 1952, JASA 47:635)."""
-    half = z * np.sqrt(level * (1 - level) / counts.sum())
-    return quantile(values, counts, max(level - half, 0.0)), quantile(values, counts, min(level + half, 1.0))
+    half = z * np.sqrt(level * (1 - level) / below[-1])
+    return quantile(values, below, max(level - half, 0.0)), quantile(values, below, min(level + half, 1.0))

@@ -71,7 +71,8 @@ def _kept(marginal: Marginal, real: Counts, synthetic: Counts) -> Effect | None:
 
 def _tails(marginal: Marginal) -> tuple[Counts, Counts]:
     """Real and synthetic rows below the one and above the other quantile of the real values."""
-    below = marginal.values < quantile(marginal.values, marginal.real, TAIL)
-    above = marginal.values > quantile(marginal.values, marginal.real, 1 - TAIL)
+    cumulative = np.cumsum(marginal.real)
+    below = marginal.values < quantile(marginal.values, cumulative, TAIL)
+    above = marginal.values > quantile(marginal.values, cumulative, 1 - TAIL)
     real, synthetic = (np.array([side[below].sum(), side[above].sum()]) for side in (marginal.real, marginal.synthetic))
     return real, synthetic

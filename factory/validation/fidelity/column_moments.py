@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from factory.validation.columns.effects import Effect, Limits, around, list_effects, size_of_difference
-from factory.validation.columns.marginals import Marginal, count_marginals, has_rows
+from factory.validation.columns.marginals import Counts, Marginal, Values, count_marginals, has_rows
 from factory.validation.columns.moments import Moments, both_moments, quantile, quantile_limits
 from factory.validation.columns.table import Columns
 from factory.validation.metric import Row, metric
@@ -59,7 +59,7 @@ def column_variances(columns: Columns) -> Iterator[Row]:
 )
 def column_quantiles(columns: Columns) -> Iterator[Row]:
     marginals = count_marginals(columns)
-    effects = [_quantile_difference(marginals[name], level, _spread(*pair)) for name, pair in _moments(columns).items() for level in LEVELS]
+    effects = [effect for name, pair in _moments(columns).items() for effect in _quantile_differences(marginals[name], _spread(*pair))]
     yield from list_effects(effects, "max", has_rows(columns))
 
 
@@ -92,19 +92,22 @@ def _variance_difference(real: Moments, synthetic: Moments) -> tuple[float, Limi
     return _cut(difference), _sized(difference, error)
 
 
-def _quantile_difference(marginal: Marginal, level: float, spread: float) -> Effect:
-    scale = float(np.abs(marginal.values).max()) or 1.0
-    values, sides = marginal.values / scale, (marginal.real, marginal.synthetic)
-    real, synthetic = (quantile(values, counts, level) for counts in sides)
+def _quantile_differences(marginal: Marginal, spread: float) -> list[Effect]:
+    values = marginal.values / (float(np.abs(marginal.values).max()) or 1.0)
+    below = np.cumsum(marginal.real), np.cumsum(marginal.synthetic)
+    return [_quantile_difference(marginal, values, below, level, spread) for level in LEVELS]
+
+
+def _quantile_difference(marginal: Marginal, values: Values, below: tuple[Counts, Counts], level: float, spread: float) -> Effect:
+    real, synthetic = (quantile(values, side, level) for side in below)
 
     def in_spreads(difference: float) -> float:
         return difference / spread if spread else math.copysign(FURTHEST, difference) if difference else 0.0
 
     def limits(z: float) -> tuple[float, float]:
-        (low, high), (low_other, high_other) = (quantile_limits(values, counts, level, z) for counts in sides)
-        below = math.hypot(synthetic - low_other, high - real)
-        above = math.hypot(high_other - synthetic, real - low)
-        ends = size_of_difference(in_spreads(synthetic - real - below), in_spreads(synthetic - real + above))
+        (low, high), (low_too, high_too) = (quantile_limits(values, side, level, z) for side in below)
+        fall, rise = math.hypot(synthetic - low_too, high - real), math.hypot(high_too - synthetic, real - low)
+        ends = size_of_difference(in_spreads(synthetic - real - fall), in_spreads(synthetic - real + rise))
         return _cut(ends[0]), _cut(ends[1])
 
     return Effect(f"{marginal.name}, {level:.0%}", _cut(in_spreads(synthetic - real)), limits, marginal.rows[1])

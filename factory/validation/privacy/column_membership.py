@@ -18,7 +18,7 @@ from factory.validation_spec import Gate
 ATTACK = "an attacker who calls a person the surer a member the nearer a synthetic row is, by Gower's distance"
 FALSE_ALARMS = 0.01
 """Share of non-members that may be called members (Carlini et al. 2022, who report it rather than a mean over all people)."""
-BENCH = "clean splits of UCI Adult pass at 2,000 rows: bench/table_privacy.py"
+BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of copies: bench/table_privacy.py"
 
 
 @metric(
@@ -47,7 +47,7 @@ def membership_auc(columns: Columns) -> Iterator[Row]:
     "true positive rate at 1 % of false positives, ties in proportion (Carlini et al. 2022, arXiv:2112.03570)",
     "Wilson scores of both rates, squared and added (Newcombe 1998)",
     of="columns",
-    gate=Gate(max=0.05),
+    gate=Gate(max=0.035),
     because=BENCH,
 )
 def membership_at_one_percent(columns: Columns) -> Iterator[Row]:

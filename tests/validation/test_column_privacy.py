@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
-from small_world import TODAY, clean_world, measure_all
+from small_world import TODAY, clean_world
 
 from factory.validation.columns.closeness import measure_closeness
 from factory.validation.columns.encoding import encode_together
 from factory.validation.columns.neighbours import find_agreement, find_nearest
 from factory.validation.columns.samples import sample_rows
 from factory.validation.columns.table import TYPES, Columns
+from factory.validation.evidence import Evidence
 from factory.validation.gates import decide_gates, failed_gates, list_default_gates
 from factory.validation.intervals import wilson
 from factory.validation.metric import METRICS
@@ -90,8 +91,8 @@ def test_rows_of_the_same_population_pass_every_gate() -> None:
     assert failed(clean_table(size=2000, sensitive=("city",), quasi_identifiers=("age", "city"))) == set()
 
 
-def test_half_of_the_rows_copied_fails_every_gate() -> None:
-    assert failed(with_copies(clean_table(), 0.5)) == GATED
+def test_half_of_the_rows_copied_fails_every_gate_but_links_where_columns_are_few() -> None:
+    assert failed(with_copies(clean_table(), 0.5)) >= GATED - {"linkability"}
 
 
 def test_one_row_in_twenty_copied_is_caught_where_the_distance_share_hardly_moves() -> None:
@@ -129,8 +130,9 @@ def test_a_table_without_a_holdout_shows_nothing_and_passes_nothing() -> None:
 
 
 def test_columns_of_a_line_are_not_measured_and_have_no_gate() -> None:
-    rows = measure_all(clean_world(records=16, examples=6)).filter(pl.col("metric").is_in(PRIVACY), report="privacy")
-    assert rows["value"].null_count() == rows.height == len(PRIVACY)
+    world = clean_world(records=16, examples=6)
+    columns = Evidence(world.accepted, world.seeds).columns
+    assert [row.value for name in PRIVACY for row in METRICS[f"privacy.{name}"].measure(columns)] == [None] * len(PRIVACY)
     assert not {f"privacy.{name}" for name in PRIVACY} & set(list_default_gates())
 
 
@@ -182,7 +184,9 @@ def test_bad_input_gets_a_verdict_and_no_nan(name: str) -> None:
     for row in rows.filter(pl.col("low").is_not_null()).to_dicts():
         assert row["low"] <= row["value"] <= row["high"], row
     assert set(PRIVACY) <= set(rows["metric"])
-    decided = decide_gates(rows, ValidationSpec(), TODAY, of="columns").filter(pl.col("metric").is_in(list(GATED)), report="privacy")
+    decided = decide_gates(rows, ValidationSpec(), TODAY, of="columns").filter(
+        pl.col("metric").is_in(list(GATED)), report="privacy", subject="line"
+    )
     assert decided["passed"].null_count() == 0
 
 
@@ -228,8 +232,9 @@ def test_rows_near_one_row_count_as_fewer_cases() -> None:
     assert count_independent(np.arange(10)) == 10
     assert count_independent(np.zeros(10)) == 1
     assert count_independent(np.array([0, 0, 1, 1])) == 2
-    alone, together = (row_of_excess(np.array([1.0, 1.0, 0.0, 0.0] * 25), clusters) for clusters in (np.arange(100), np.arange(100) // 50))
-    assert together.high - together.value <= alone.high - alone.value or together.high > alone.high
+    excess = np.array([1.0, 1.0, 0.0, 0.0] * 25)
+    alone, together = (row_of_excess(excess, clusters) for clusters in (np.arange(100), np.arange(100) % 4 // 2 + np.arange(100) // 4 * 2))
+    assert together.high - together.value == pytest.approx(math.sqrt(2) * (alone.high - alone.value))
 
 
 @given(st.integers(0, 60), st.integers(1, 60))
@@ -322,7 +327,7 @@ def test_a_sample_is_of_rows_that_are_there_without_replacement() -> None:
 
 
 def test_risk_is_anonymeters() -> None:
-    """Figures of anonymeter 1.1.0 for 978 and 128 of 1946, its EvaluationResults(1946, 978, 61, 128).risk(); see docs/validation-metrics.md."""
+    """What anonymeter 1.1.0 gives for these counts of its linkability and inference attacks: docs/validation-metrics.md."""
     risk, low, high = find_risk(Attack(341, 23, 1, 2000, 2000))
     assert (round(risk, 4), round(low, 4), round(high, 4)) == (0.1607, 0.1435, 0.1779)
     risk, low, high = find_risk(Attack(1262, 517, 198, 2000, 2000))

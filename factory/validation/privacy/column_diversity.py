@@ -35,7 +35,7 @@ def distinct_l_diversity(columns: Columns) -> Iterator[Row]:
 def entropy_l_diversity(columns: Columns) -> Iterator[Row]:
     def least(counts: pl.DataFrame, _: bool) -> float:
         share = pl.col("rows") / pl.col("rows").sum()
-        return float(counts.group_by("class").agg((-(share * share.log()).sum()).exp().alias("l"))["l"].min())  # type: ignore[arg-type]
+        return float(counts.group_by("class", maintain_order=True).agg((-(share * share.log()).sum()).exp().alias("l"))["l"].min())  # type: ignore[arg-type]
 
     yield from _of_each_sensitive(columns, least, min)
 
@@ -64,7 +64,8 @@ def _of_each_sensitive(
     for name in columns.sensitive:
         value = synthetic[name].cast(pl.Int8) if columns.kinds[name] == "boolean" else synthetic[name]
         ranked = pl.DataFrame([classes, value.rank("dense").fill_null(0).cast(pl.Int64).alias("value")])
-        counts = ranked.group_by("class", "value").agg(pl.len().alias("rows"))
+        # In order, so that sums of shares have the same last digit whatever the order of rows.
+        counts = ranked.group_by("class", "value").agg(pl.len().alias("rows")).sort("class", "value")
         values[name] = measure(counts, columns.kinds[name] in ORDERED)
     yield Row(LINE, worst(list(values.values())), size=synthetic.height)
     for name, each in values.items():
@@ -76,7 +77,11 @@ def _equal_distance(counts: pl.DataFrame) -> float:
     whole = counts.group_by("value").agg((pl.col("rows").sum() / counts["rows"].sum()).alias("q"))
     p = pl.col("rows") / pl.col("rows").sum()
     # What the class lacks counts with its share q, and the shares q of what it has are 1 less that.
-    each = counts.join(whole, on="value").group_by("class").agg(((p - pl.col("q")).abs().sum() + 1 - pl.col("q").sum()).alias("twice"))
+    each = (
+        counts.join(whole, on="value", maintain_order="left")
+        .group_by("class", maintain_order=True)
+        .agg(((p - pl.col("q")).abs().sum() + 1 - pl.col("q").sum()).alias("twice"))
+    )
     return max(0.0, float(each["twice"].max()) / 2)  # type: ignore[arg-type]
 
 
@@ -99,11 +104,13 @@ def _ordered_distance(counts: pl.DataFrame) -> float:
         .sort("class", "at")
         .select("class", start="at", end=pl.col("at").shift(-1).over("class").fill_null(whole.height - 1), p=of_class.over("class"))
     )
-    first = steps.group_by("class").agg(start=pl.lit(0, pl.UInt32), end=pl.col("start").min(), p=pl.lit(0.0))
+    first = steps.group_by("class", maintain_order=True).agg(start=pl.lit(0, pl.UInt32), end=pl.col("start").min(), p=pl.lit(0.0))
     every = pl.concat([steps, first.select(steps.columns)], how="vertical_relaxed")
     start, end, p = (every[name].to_numpy() for name in ("start", "end", "p"))
     passed = np.clip(np.searchsorted(q, p), start, end)
     below = p * (passed.astype(float) - start) - (sums[passed] - sums[start])
     above = (sums[end] - sums[passed]) - p * (end - passed.astype(float))
-    totals = every.select("class").with_columns(total=pl.Series(below + above)).group_by("class").agg(pl.col("total").sum())
+    totals = (
+        every.select("class").with_columns(total=pl.Series(below + above)).group_by("class", maintain_order=True).agg(pl.col("total").sum())
+    )
     return min(1.0, max(0.0, float(totals["total"].max()) / (whole.height - 1)))  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ def wilson_share(share: float, size: float) -> tuple[float, float]:
     """Wilson's score interval of a share of `size` independent cases, where neither it nor the hits need to be whole."""
     centre = (share * size + Z**2 / 2) / (size + Z**2)
     reach = Z / (size + Z**2) * math.sqrt(size * share * (1 - share) + Z**2 / 4)
-    return max(0.0, centre - reach), min(1.0, centre + reach)
+    return max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach))
 
 
 def count_independent(clusters: NDArray[Any]) -> float:

@@ -17,8 +17,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from factory.validation.columns.closeness import take_samples
 from factory.validation.columns.table import TYPES, Columns
 from factory.validation.gates import decide_gates, failed_gates
+from factory.validation.privacy.column_attacks import infer
+from factory.validation.privacy.column_risk import find_risk
 from factory.validation.reports import METRICS, measure_report
 from factory.validation_spec import Kind, ValidationSpec
 
@@ -93,13 +96,31 @@ def show_catches(adult: pl.DataFrame, sizes: list[int], splits: int) -> None:
                 print(f"  {share:.0%} copied, {edits} columns edited: {', '.join(sorted(failed)) or 'PASSES'}", flush=True)
 
 
+def show_attacks(adult: pl.DataFrame) -> None:
+    """Risks of one split, clean and half copied, each secret attacked with all targets."""
+    for share in (0.5, 0.0):
+        table = plant_copies(split_table(adult, SIZES[0], 1_000), share, 0, 7)
+        for name in ("singling_out_by_one", "singling_out", "linkability"):
+            row = next(iter(METRICS[f"privacy.{name}"].measure(table)))
+            print(f"{share:.0%} copied, {name}: {row.value:.3f} ({row.low:.3f} to {row.high:.3f})")
+        samples = take_samples(table)
+        assert samples is not None
+        for secret in SENSITIVE:
+            risk, low, high = find_risk(infer(table, samples, [secret])[secret])
+            print(f"{share:.0%} copied, attribute_inference of {secret}: {risk:.3f} ({low:.3f} to {high:.3f})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--splits", type=int, default=50)
     parser.add_argument("--without", nargs="*", default=[], help="columns to leave out; fnlwgt tells nearly every person from all others")
+    parser.add_argument("--attacks", action="store_true")
     options = parser.parse_args()
+    if options.attacks:
+        show_attacks(read_adult(options.folder))
+        return
     show_catches(read_adult(options.folder).drop(options.without), options.sizes, options.splits)
 
 

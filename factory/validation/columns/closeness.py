@@ -16,7 +16,7 @@ from factory.validation.columns.table import Columns
 QUERIES = 2_000
 """Rows that are looked up: the share of half of them has an interval of ±2.2 %."""
 
-CANDIDATES = 100_000
+CANDIDATES = 25_000
 """Rows that they are looked up among. Of larger tables a copy is found only where its original is in the sample."""
 
 

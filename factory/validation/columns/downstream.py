@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from factory.validation.columns.cells import label_groups
+from factory.validation.columns.kept import computed_once
+from factory.validation.columns.sample import sample_rows
+from factory.validation.columns.table import Columns
 from factory.validation.intervals import RESAMPLES, seeded
 from factory.validation_spec import Kind
 
 MOST_ROWS = 20_000
-"""Rows that a model is trained on, and rows that it is tried on: the first of a seeded order."""
+"""Rows that a model is trained on, and rows that it is tried on."""
 
 MOST_CLASSES = 20
 LEAST_GROUP = 30
 """Rows of a group among those tried, below which its rates say too little to be compared."""
+
+
+PAIRED = "normal, standard error of 200 paired bootstrap draws of the holdout's rows"
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,8 @@ class Served:
         return seeded("fairness:downstream").integers(self.size, size=(RESAMPLES, self.size))
 
 
-def serve(
-    real: pl.DataFrame, synthetic: pl.DataFrame, holdout: pl.DataFrame, kinds: Mapping[str, Kind], target: str | None, groups: Sequence[str]
-) -> Served | None:
+@computed_once
+def serve(columns: Columns) -> Served | None:
     """Trains histogram gradient boosting on synthetic and on as many real rows, and tries both on the holdout.
 
     None where there is nothing to learn or to try: no target, no holdout, or a target that is no category of 2 to 20
@@ -55,10 +60,18 @@ def serve(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    kinds, target = columns.kinds, columns.target
     if target is None or kinds[target] not in ("category", "boolean"):
         return None
-    size = min(real.height, synthetic.height, MOST_ROWS)
-    sides = {"real": _take(real, size, target), "synthetic": _take(synthetic, size, target), "holdout": _take(holdout, MOST_ROWS, target)}
+    size = min(columns.real.height, columns.synthetic.height, MOST_ROWS)
+    sides = {
+        side: sample_rows(frame.drop_nulls(target), f"fairness:downstream:{side}", most)
+        for side, frame, most in (
+            ("real", columns.real, size),
+            ("synthetic", columns.synthetic, size),
+            ("holdout", columns.holdout, MOST_ROWS),
+        )
+    }
     classes = sides["real"][target].cast(pl.String).value_counts().sort("count", target)
     if not 2 <= classes.height <= MOST_CLASSES or sides["synthetic"][target].n_unique() < 2 or sides["holdout"].is_empty():
         return None
@@ -70,20 +83,14 @@ def serve(
         model = HistGradientBoostingClassifier(max_iter=60, categorical_features=features["categorical"], random_state=0)
         model.fit(features[name], sides[name][target].cast(pl.String).to_numpy())
         answers[name] = model.predict(features["holdout"])
-    labels = label_groups(sides["holdout"], real, kinds, groups)
+    labels = label_groups(sides["holdout"], columns.real, kinds, columns.groups)
     return Served(
         binary=classes.height == 2,
         positive=truth == rarer,
         right={name: answer == truth for name, answer in answers.items()},
         chosen={name: answer == rarer for name, answer in answers.items()},
-        groups={name: labels[name].to_numpy() for name in groups},
+        groups={name: labels[name].to_numpy() for name in columns.groups},
     )
-
-
-def _take(frame: pl.DataFrame, most: int, target: str) -> pl.DataFrame:
-    """At most so many rows that have the target, in an order that does not depend on that of the frame."""
-    kept = frame.filter(pl.col(target).is_not_null())
-    return kept.sort(kept.hash_rows(seed=1)).head(most) if kept.height else kept
 
 
 def _encode(kinds: Mapping[str, Kind], sides: Mapping[str, pl.DataFrame]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A seeded sample of rows, the same in whatever order they come: for what cannot read a million of them."""
+"""Hashes of rows, and seeded samples of them that the order of the rows does not move: for what cannot read a million."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import polars as pl
 from factory.validation.intervals import seeded
 
 SAMPLED = 20_000
-"""Rows of a side in such a sample: the standard error of an AUC near ½ is then 0.003."""
+"""Rows of a side in a sample: the standard error of an AUC near ½ is then 0.003."""
 
 
-def sample_rows(frame: pl.DataFrame, name: str, rows: int = SAMPLED) -> pl.DataFrame:
-    """At most `rows` rows in an order drawn for `name`; all of them, in such an order, where there are no more."""
-    drawn = seeded(name).permutation(frame.height)[:rows]
-    # Sorted by content first, so that the draw does not depend on the order that rows come in.
-    order = frame.hash_rows(seed=0).arg_sort()
-    return frame[order.gather(drawn)]
+def hash_rows(frame: pl.DataFrame) -> pl.Series:
+    """One 64-bit hash a row, the same for equal rows of two frames of one schema; missing is a value, and -0 is 0."""
+    return frame.hash_rows(seed=0)
+
+
+def sample_rows(frame: pl.DataFrame, name: str, size: int = SAMPLED) -> pl.DataFrame:
+    """`size` rows without replacement, or all where there are fewer, in an order drawn for `name` alone.
+
+    Rows are put in the order of their hashes first, in which only equal rows can stand either way.
+    """
+    order = hash_rows(frame).arg_sort()
+    return frame[order.gather(seeded(name).permutation(frame.height)[:size])]

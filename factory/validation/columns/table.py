@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from factory.validation.columns.downstream import Served, serve
 from factory.validation_spec import Kind
 
 TYPES: Mapping[Kind, Any] = {"number": pl.Float64, "category": pl.String, "date": pl.Datetime("us"), "boolean": pl.Boolean}
@@ -39,11 +37,6 @@ class Columns:
         for name in ("real", "synthetic", "holdout"):
             if (got := getattr(self, name).schema) != expected:
                 raise ValueError(f"{name} has the columns {got}, not {expected}")
-
-    @cached_property
-    def served(self) -> Served | None:
-        """How models of the synthetic and of the real rows serve the holdout; see factory.validation.columns.downstream."""
-        return serve(self.real, self.synthetic, self.holdout, self.kinds, self.target, self.groups)
 
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Names of the columns of some kinds, in order."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.validation.columns.downstream import LEAST_GROUP, Served
+from factory.validation.columns.downstream import LEAST_GROUP, PAIRED, Served, serve
 from factory.validation.columns.table import Columns
 from factory.validation.fairness.groups import worst_row
 from factory.validation.intervals import normal_interval
@@ -22,7 +22,6 @@ HOW = (
     "histogram gradient boosting on synthetic and on as many real rows, both tried on the holdout: the former's difference less the "
     "latter's, the worst of the declared groups; 0 without groups or target"
 )
-PAIRED = "normal, standard error of 200 paired bootstrap draws of the holdout's rows"
 TENTH = "one answer in ten more that depends on the group"
 
 
@@ -68,31 +67,11 @@ def column_error_gap(columns: Columns) -> Iterator[Row]:
     yield from _compare(columns, _errors, binary=False)
 
 
-@metric(
-    "fidelity",
-    "info",
-    "accuracy on unseen real rows of a model of the synthetic rows over that of a model of as many real rows",
-    "train on synthetic, test on real (Esteban et al. 2017, arXiv:1706.02633), by histogram gradient boosting",
-    PAIRED,
-    of="columns",
-)
-def column_utility(columns: Columns) -> Iterator[Row]:
-    served = columns.served
-    if served is None or not served.right["real"].any():
-        yield Row(LINE, None)
-        return
-    draws = served.draws()
-    real, synthetic = (served.right[side] for side in ("real", "synthetic"))
-    ratios = synthetic[draws].mean(axis=1) / np.maximum(real[draws].mean(axis=1), 1e-9)
-    value = float(synthetic.mean() / real.mean())
-    yield Row(LINE, value, *normal_interval(value, ratios), served.size)
-
-
 def _compare(columns: Columns, differ: Differ, *, binary: bool) -> Iterator[Row]:
     if not columns.groups or columns.target is None:
         yield Row(LINE, 0.0 if columns.synthetic.height else None, size=columns.synthetic.height)
         return
-    served = columns.served
+    served = serve(columns)
     if served is None or (binary and not served.binary):
         yield Row(LINE, None)
         return

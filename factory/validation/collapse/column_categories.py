@@ -1,4 +1,4 @@
-"""Whether a synthetic table still has the rare categories, the extreme numbers and the variety of the real one."""
+"""Whether a synthetic table still has the rare categories and the variety of the real one; its tails are fidelity's column_tails."""
 
 from __future__ import annotations
 
@@ -14,27 +14,8 @@ from factory.validation.intervals import RESAMPLES, normal_interval, seeded, wil
 from factory.validation.metric import LINE, Row, metric
 from factory.validation_spec import Gate
 
-TAIL = 0.05
-"""Share of the real rows in each tail of a number or date."""
-
 DECILE = 0.1
 """Share of the real rows that the rarest categories of a column hold together, at most."""
-
-
-@metric(
-    "collapse",
-    "min",
-    "share of rows in the lowest and highest twentieth of the real rows against the real rows' own, the emptier tail, of the worst column",
-    "tail mass of numbers and dates; 1 without one",
-    "normal, standard errors of both shares as binomials, by the delta method",
-    of="columns",
-    gate=Gate(min=0.5),
-    because="half of a tail lost; one generation of a maximum-likelihood fit to a small sample loses less",
-)
-def column_tails(columns: Columns) -> Iterator[Row]:
-    rows = [row for name in columns.of_kind("number", "date") if (row := _tails(columns, name)) is not None]
-    yield _worst(rows, columns)
-    yield from rows
 
 
 @metric(
@@ -104,22 +85,6 @@ def _worst(rows: list[Row], columns: Columns) -> Row:
     if not rows:
         return Row(LINE, 1.0, size=columns.synthetic.height)
     return replace(min(rows, key=lambda row: (row.high, row.subject)), subject=LINE)
-
-
-def _tails(columns: Columns, name: str) -> Row | None:
-    """The emptier tail of a column, or None where the real values have no tails: too few, or too many alike."""
-    real, synthetic = (frame[name].drop_nulls().to_physical().cast(pl.Float64).to_numpy() for frame in (columns.real, columns.synthetic))
-    if real.size < 1 / TAIL or not synthetic.size:
-        return None
-    low, high = np.quantile(real, [TAIL, 1 - TAIL], method="inverted_cdf")
-    sides = [(side <= low, side >= high) for side in (synthetic, real)]
-    masses = [float(tail.mean()) for tail in sides[1]]
-    rows = [
-        _ratio(name, int(made.sum()), synthetic.size, int(there.sum()), real.size)
-        for made, there, mass in zip(*sides, masses, strict=True)
-        if mass <= 4 * TAIL
-    ]
-    return min(rows, key=lambda row: (row.high, row.value)) if rows else None
 
 
 def _rarest(values: pl.Series) -> pl.Series:

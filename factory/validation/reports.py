@@ -49,6 +49,9 @@ def measure_report(report: Report, evidence: Evidence | Columns) -> pl.DataFrame
 
 
 def _measure(metric: Metric, evidence: Evidence | Columns) -> list[Row]:
+    if isinstance(evidence, Columns):
+        return list(metric.measure(evidence)) if metric.of == "columns" else []
     if metric.of == "columns":
-        return list(metric.measure(evidence.columns if isinstance(evidence, Evidence) else evidence))
-    return list(metric.measure(evidence)) if isinstance(evidence, Evidence) else []
+        # Records have no holdout and no roles: what needs them is not a gap of the line's report.
+        return [row for row in metric.measure(evidence.columns) if row.value is not None]
+    return list(metric.measure(evidence))

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -162,3 +163,8 @@ def test_importing_the_room_loads_no_heavy_library() -> None:
         "print([m for m in ('scipy', 'sklearn', 'presidio_analyzer', 'spacy', 'torch') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_every_metric_is_on_the_page_of_metrics() -> None:
+    page = (Path(__file__).parents[2] / "docs/validation-metrics.md").read_text()
+    assert [key for key, metric in METRICS.items() if f"`{metric.name}`" not in page] == []

@@ -19,7 +19,7 @@ from factory.generation.models import Teacher
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line
 from factory.model_spec import ServerSpec
-from factory.reward.agreement import Figure
+from factory.reward.agreement import FEWEST, Figure
 from factory.reward.calibration import Calibration, calibrate_judge, calibrate_reward_model
 from factory.reward.judges import check_rubrics
 from factory.reward.judging import Judge, make_judge
@@ -128,14 +128,21 @@ def draw_calibrations(calibrated: Calibrated, line: str | None) -> Iterator[Tabl
 def advise(calibration: Calibration) -> Iterator[str]:
     """What to try where a figure says that verdicts should not be trusted."""
     kappa, baseline, accuracy = calibration.kappa, calibration.length.baseline, calibration.accuracy
-    if kappa.low is None or kappa.low <= 0:
-        yield "kappa may be 0: on these examples it agrees with the labels no better than chance would; use another model or rubric."
-    if baseline.value is not None and accuracy.low is not None and accuracy.low <= baseline.value:
-        yield "whoever just takes the longer response is right as often, as far as these examples can tell."
+    few, one_label = calibration.size < FEWEST, len(calibration.confusion) == 1
+    if few:
+        yield f"so few examples say next to nothing: label at least {FEWEST}, better some hundreds."
+    if one_label:
+        yield f"all labels are {next(iter(calibration.confusion))}: whether it tells good from bad cannot be seen; label some of both."
     if calibration.unparsed.value is not None and calibration.unparsed.value > MUCH_UNPARSED:
         of_judge = "do not parse: give the judge more max_new_tokens, or a simpler rubric"
         of_model = "got no rating: they are longer than the model reads, or its server gave them up"
         yield f"{calibration.unparsed.value:.0%} {of_judge if calibration.rubric else of_model}."
+    if few or one_label:
+        return
+    if kappa.low is None or kappa.low <= 0:
+        yield "kappa may be 0: on these examples it agrees with the labels no better than chance would; use another model or rubric."
+    if baseline.value is not None and accuracy.low is not None and accuracy.low <= baseline.value:
+        yield "whoever just takes the longer response is right as often, as far as these examples can tell."
     if calibration.position and (calibration.position.flips.value or 0) > MANY_FLIPS:
         yield "its verdict often changes with the order of the two; these count as ties, so that it decides little."
     error = calibration.calibration_error

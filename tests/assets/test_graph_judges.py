@@ -117,11 +117,33 @@ def test_calibrate_measures_a_judge_against_a_file_and_keeps_the_figures(fresh: 
 
 
 @pytest.mark.parametrize(
+    ("labels", "told", "never"),
+    [
+        (["good"], "so few examples say next to nothing", "kappa may be 0"),
+        (["good"] * 12, "all labels are good", "kappa may be 0"),
+        (["good", "bad"] * 6, "kappa may be 0", "say next to nothing"),
+    ],
+)
+def test_few_examples_and_those_of_one_label_get_a_hint_and_no_advice(
+    fresh: Plant, cli: Call, labels: list[str], told: str, never: str
+) -> None:
+    examples = fresh.root / "labelled.jsonl"
+    rows = ({"prompt": f"Say {n}.", "response": f"It is {n}.", "label": label} for n, label in enumerate(labels))
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fresh.write_line()
+    said = cli("calibrate", str(examples), "--line", "tiny", "--reward")
+    text = " ".join(said.out.split())
+    assert said.code == 0 and told in text and never not in text, said.err
+    (kept,) = json.loads(next((fresh.home.root / "calibrations" / "tiny").iterdir()).read_text())
+    assert (kept["calibration_error"]["low"] is None) == (len(labels) < 10)
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--line", "tiny"], "--against verifiers"),
         (["x.jsonl"], "Give --line"),
-        (["x.jsonl", "--line", "tiny"], "There is no file x.jsonl"),
+        (["x.jsonl", "--line", "tiny"], "x.jsonl: cannot be read: No such file"),
         (["x.jsonl", "--line", "tiny", "--rubric", "pair"], "--rubric is of --model"),
         (["x.jsonl", "--line", "tiny", "--judge", "1", "--reward"], "not both"),
         (["--line", "tiny", "--against", "people"], "--against verifiers"),

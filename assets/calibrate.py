@@ -24,6 +24,7 @@ from factory.reward.calibration import Calibration, calibrate_judge, calibrate_r
 from factory.reward.judges import check_rubrics
 from factory.reward.judging import Judge, make_judge
 from factory.reward.labelled import Labelled, label_by_verifiers, read_labelled
+from factory.reward.models import open_reward_model
 from factory.reward.rubric import load_rubric
 from factory.reward_spec import JudgeSpec, RewardSpec
 from resources.calibrations import NO_LINE, Calibrations
@@ -86,7 +87,8 @@ def calibrate_line(home: Home, line: Line, labelled: Labelled, number: int | Non
         chosen = [judge for judge in chosen if not judge.rubric.compares]
     found: list[Calibration] = []
     if number is None and (line.reward.model is not None or reward):
-        found.append(calibrate_reward_model(bench.models.reward(line.reward, home.ledger(line.name)), line.reward, labelled))
+        with _told():
+            found.append(calibrate_reward_model(bench.open_reward_model(), line.reward, labelled))
     if not reward and chosen:
         with _told(), bench.open_ledger() as ledger:
             found += [calibrate_judge(judge, labelled, ledger, bench.spending) for judge in chosen]
@@ -101,7 +103,8 @@ def calibrate_model(
     """Measures a model of no line: a judge by `rubric`, or without one a reward model."""
     if rubric is None:
         spec = RewardSpec(model=model, revision=revision, server=server)
-        found = calibrate_reward_model(Models().reward(spec, home.ledger(NO_LINE)), spec, labelled)
+        with _told():
+            found = calibrate_reward_model(open_reward_model(spec, home.ledger(NO_LINE)), spec, labelled)
     else:
         judging = JudgeSpec(model=model, revision=revision, server=server, rubric=rubric)
         teacher: Teacher = Models().teacher(judging)

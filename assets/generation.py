@@ -157,8 +157,7 @@ class _Desk:
                 watch=partial(self.progress.count, leaf),
                 most=count_most(spec),
             )
-            open_model = partial(self.models.reward, reward, ledger.path)
-            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, open_model, self.bench.vote)
+            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, self.bench.open_reward_model, self.bench.vote)
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:
             return Made(written.frame)

@@ -62,7 +62,11 @@ def score_candidates(
         "reward_model": models,
         "reward_note": [(rating.note if rating else TOO_LONG) if model else None for rating, model in zip(ratings, models, strict=True)],
         "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
-        "votes": votes,
+        "votes": [[{name: value for name, value in vote.items() if name != "usage"} for vote in cast] for cast in votes],
+        "scoring": [
+            [*([rating.usage] if rating and rating.usage else []), *(request for vote in cast for request in vote.get("usage", ()))]
+            for rating, cast in zip(ratings, votes, strict=True)
+        ],
     }
     return candidates.hstack(pl.DataFrame(scores, schema={name: SCORED[name] for name in scores})).select(*SCORED)
 

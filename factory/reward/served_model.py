@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from factory.generation.chat import Completion, Request
@@ -81,7 +82,11 @@ class ServedRewardModel:
             if missing:
                 is_known = any(answer.finish_reason != "failed" for answer in answers.values())
                 answers |= run_in_loop(self._ask_all(missing, ledger, is_known=is_known))
-        return [_read(answers[key]) for key in keys]
+        ratings = [_read(answers[key]) for key in keys]
+        for place in {key: place for place, key in reversed([*enumerate(keys)])}.values():
+            if (rating := ratings[place]) is not None:
+                ratings[place] = replace(rating, usage=self._model.tell_usage("reward model", answers[keys[place]]))
+        return ratings
 
     def _key(self, dialogue: Dialogue) -> str:
         return digest(["reward", self.identity, [[message.role, message.content] for message in dialogue]])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from reward_rows import candidates
 
 from factory.faults import FactoryError
 from factory.generation.chat import Message, ParkedError
+from factory.generation.cost import count_cost
 from factory.generation.ledger import Ledger
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import BudgetSpec
@@ -291,3 +293,5 @@ def test_what_is_newly_rated_is_paid_from_the_budget_and_ends_with_it(ledger: Pa
         spending = Spending(BudgetSpec(money=1000.0))
         assert score_candidates(rows, spec, lambda: open_reward_model(spec, ledger, spending))["reward"].to_list() == [1.0] * 8
         assert spending.requests == 6 and not server.duplicates
+        twice = score_candidates(pl.concat([rows, rows]), spec, lambda: open_reward_model(spec, ledger))
+    assert count_cost(twice, ("step", "model")).rows() == [("reward model", "nemotron@served", 8, 8 * 20, 8 * 9, 160.0)]

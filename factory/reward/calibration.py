@@ -28,9 +28,11 @@ from factory.reward.judges import Preference, compare, name_row
 from factory.reward.judging import Case, Judge, judge_cases, show_row
 from factory.reward.labelled import Labelled
 from factory.reward.rating import Rating, RewardModel, read_dialogue
-from factory.reward_spec import ATTRIBUTES, RewardSpec
+from factory.reward_spec import ATTRIBUTES, Policy, RewardSpec
 from factory.spec import Spec
 
+BOUNDS = ("min_goodness", "at_least", "at_most")
+"""Keys of the policy that decide about a response by itself, whatever others there are."""
 VERDICTS = {"singles": ("good", "bad", UNPARSED), "pairs": ("a", "b", "tie", UNPARSED)}
 
 
@@ -117,26 +119,31 @@ def calibrate_judge(judge: Judge, labelled: Labelled, ledger: Ledger, spending: 
         cases = [Case(judge, show_row(row), name_row(row)) for row in _list_rows(labelled)]
         judgements = judge_cases(cases, ledger, spending)
         scores = [np.nan if judgement.score is None else judgement.score for judgement in judgements]
-        said = _say(labelled, scores, [judgement.values for judgement in judgements], judge.least_good)
+        said = _say(labelled, scores, [judgement.values for judgement in judgements], [score >= judge.least_good for score in scores])
     return _compile(labelled, said, "judge", judge.identity, judge.rubric.name, key_of_judge(judge))
 
 
 def calibrate_reward_model(model: RewardModel, spec: RewardSpec, labelled: Labelled) -> Calibration:
     """The figures of a reward model with the thresholds of `spec`; of five attributes the score is their weighted sum.
 
-    Raises FactoryError for single responses where a model of five attributes has no min_goodness, and what rating raises.
+    A single response is good from min_goodness on and within at_least and at_most, those of its leaf where it has one. Raises FactoryError
+    for single responses where a model of five attributes has none of these bounds, and what rating raises.
     """
-    ratings = model.rate([read_dialogue(row) for row in _list_rows(labelled)])
-    least = spec.min_goodness
-    if least is None and labelled.kind == "singles" and any(rating and rating.attributes for rating in ratings):
+    rows = _list_rows(labelled)
+    ratings = model.rate([read_dialogue(row) for row in rows])
+    policies = [spec.policy(row.get("leaf") or "") for row in rows]
+    if labelled.kind == "singles" and any(
+        rating and rating.attributes and not _bounds(policy) for rating, policy in zip(ratings, policies, strict=True)
+    ):
         raise FactoryError(
             f"reward model {model.identity} gives five attributes, and nothing says from which goodness on a response is good: set "
-            "reward.min_goodness, or measure it on pairs."
+            "reward.min_goodness, reward.at_least or reward.at_most, or measure it on pairs."
         )
     scores = [_score(rating, spec) for rating in ratings]
     values = [rating.attributes if rating and rating.attributes else {} for rating in ratings]
     is_probable = any(rating is not None and rating.reward is not None for rating in ratings)
-    said = _say(labelled, scores, values, 0.0 if least is None else least, is_probable=is_probable)
+    good = [_is_good(rating, score, policy) for rating, score, policy in zip(ratings, scores, policies, strict=True)]
+    said = _say(labelled, scores, values, good, is_probable=is_probable)
     return _compile(labelled, said, "reward model", model.identity, None, key_of_reward_model(model.identity, spec))
 
 
@@ -147,7 +154,22 @@ def key_of_judge(judge: Judge) -> str:
 
 def key_of_reward_model(identity: str, spec: RewardSpec) -> str:
     """The key of the calibrations of the reward model with that identity."""
-    return digest(["reward model", identity, spec.min_goodness, dict(spec.weights)])
+    leaves = [[pattern, {name: given[name] for name in BOUNDS if name in given}] for pattern, given in spec.leaves.items()]
+    # A pattern without bounds keeps the leaves that it matches from those after it.
+    leaves = leaves if any(given for _, given in leaves) else []
+    return digest(["reward model", identity, dict(spec.weights), _bounds(spec.policy()), leaves])
+
+
+def _bounds(policy: Policy) -> dict[str, Any]:
+    """What of a policy decides about a response by itself."""
+    return {name: given for name in BOUNDS if (given := getattr(policy, name)) not in (None, {})}
+
+
+def _is_good(rating: Rating | None, score: float, policy: Policy) -> bool:
+    attributes = rating.attributes if rating and rating.attributes else {}
+    least = policy.min_goodness if policy.min_goodness is not None else -np.inf if attributes else 0.0
+    inside = all(attributes[name] >= bound for name, bound in policy.at_least.items() if name in attributes)
+    return score >= least and inside and all(attributes[name] <= bound for name, bound in policy.at_most.items() if name in attributes)
 
 
 def _list_rows(labelled: Labelled) -> list[Mapping[str, Any]]:
@@ -164,12 +186,12 @@ def _score(rating: Rating | None, spec: RewardSpec) -> float:
 
 
 def _say(
-    labelled: Labelled, scores: Sequence[float], values: Sequence[Mapping[str, float]], least: float, *, is_probable: bool = False
+    labelled: Labelled, scores: Sequence[float], values: Sequence[Mapping[str, float]], good: Sequence[bool], *, is_probable: bool = False
 ) -> _Said:
-    """The verdicts that follow from the score of each response."""
+    """The verdicts that follow from the score of each response, and from whether it is good."""
     given = np.array(scores, dtype=np.float64)
     if labelled.kind == "singles":
-        verdicts = [UNPARSED if np.isnan(score) else "good" if score >= least else "bad" for score in given]
+        verdicts = [UNPARSED if np.isnan(score) else "good" if is_good else "bad" for score, is_good in zip(given, good, strict=True)]
         return _Said(verdicts, given, values, is_probable)
     differences = given[::2] - given[1::2]
     verdicts = [UNPARSED if np.isnan(gap) else "a" if gap > 0 else "b" if gap < 0 else "tie" for gap in differences]

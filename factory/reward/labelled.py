@@ -36,7 +36,8 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Single:
-    """A response with what people said of it. `row`: its columns as of a CANDIDATE. `attributes`: people's, where they gave five."""
+    """A response with what people said of it. `row`: its columns as of a CANDIDATE, with leaf and record_id where it is one. `attributes`:
+    people's, where they gave five."""
 
     row: Mapping[str, Any]
     good: bool
@@ -112,7 +113,7 @@ def label_by_verifiers(scored: pl.DataFrame, most: int | None = None) -> Labelle
     if decided.is_empty():
         raise FactoryError("no stored candidate was decided by a verifier: run the line first, or give a file of labelled examples.")
     rows = decided.head(most) if most is not None else decided
-    columns = ("instruction", "context", "response", "turns", "language")
+    columns = ("record_id", "leaf", "instruction", "context", "response", "turns", "language")
     singles = (Single({name: row[name] for name in columns}, bool(row["verified"])) for row in rows.iter_rows(named=True))
     return Labelled("verifiers", "singles", tuple(singles))
 

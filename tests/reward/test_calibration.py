@@ -133,6 +133,39 @@ def test_five_attributes_are_compared_each_with_peoples() -> None:
         calibrate_reward_model(Rater(), RewardSpec(), examples)
 
 
+def test_every_bound_of_the_policy_decides_what_is_good_that_of_a_leaf_too() -> None:
+    class Rater:
+        identity = "rater@1"
+
+        def rate(self, dialogues: Sequence[Dialogue]) -> list[Rating | None]:
+            return [Rating(attributes=dict.fromkeys(ATTRIBUTES, float(dialogue[-1].content))) for dialogue in dialogues]
+
+    spec = RewardSpec(at_least={"helpfulness": 2}, at_most={"verbosity": 3}, leaves={"strict/*": {"at_least": {"helpfulness": 3}}})
+    rows = [row(str(value)) | {"record_id": str(value), "leaf": leaf} for leaf in ("mild/a", "strict/a") for value in range(5)]
+    found = calibrate_reward_model(Rater(), spec, Labelled("v", "singles", tuple(Single(each, good=True) for each in rows)))
+    assert found.confusion == {"good": {"good": 2 + 1, "bad": 3 + 4, "unparsed": 0}}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"min_goodness": 2},
+        {"at_least": {"helpfulness": 2}},
+        {"at_most": {"verbosity": 2}},
+        {"weights": {"helpfulness": 1}},
+        {"leaves": {"knowledge/*": {"min_goodness": 2}}},
+        {"leaves": {"knowledge/*": {"at_least": {"helpfulness": 2}}}},
+    ],
+)
+def test_the_key_of_a_reward_model_is_of_every_bound(changed: dict[str, Any]) -> None:
+    assert key_of_reward_model("m@1", RewardSpec(**changed)) != key_of_reward_model("m@1", RewardSpec())
+
+
+def test_the_key_of_a_reward_model_is_of_nothing_else() -> None:
+    others = [{"top_share": 0.5}, {"batch_size": 3}, {"leaves": {"knowledge/*": {"min_support": 0.5}}}, {"min_support": 0.1}]
+    assert {key_of_reward_model("m@1", RewardSpec(**other)) for other in others} == {key_of_reward_model("m@1", RewardSpec())}
+
+
 def swap(pair: Pair) -> Pair:
     return Pair(pair.b, pair.a, {"a": "b", "b": "a", "tie": "tie"}[pair.preferred])  # type: ignore[arg-type]
 

@@ -19,7 +19,7 @@ from factory.generation.models import Teacher
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line
 from factory.model_spec import ServerSpec
-from factory.reward.agreement import FEWEST, Figure
+from factory.reward.agreement import FEWEST, UNPARSED, Figure
 from factory.reward.calibration import Calibration, calibrate_judge, calibrate_reward_model
 from factory.reward.judges import check_rubrics
 from factory.reward.judging import Judge, make_judge
@@ -119,6 +119,8 @@ def draw_calibrations(calibrated: Calibrated, line: str | None) -> Iterator[Tabl
     for calibration in calibrated.calibrations:
         yield _draw_figures(calibration)
         yield _draw_confusion(calibration)
+        unread = _name_unparsed(calibration)
+        yield from (escape(f"{unread}, {count:,} of {calibration.size:,}: {reason}") for reason, count in calibration.reasons.items())
         yield from (f"[yellow]{escape(hint)}[/yellow]" for hint in advise(calibration))
     yield from (f"left out: {escape(reason)}" for reason in calibrated.left_out)
     yield "\nstored: " + escape(", ".join(map(str, calibrated.files)))
@@ -138,7 +140,7 @@ def advise(calibration: Calibration) -> Iterator[str]:
         yield f"all labels are {next(iter(calibration.confusion))}: whether it tells good from bad cannot be seen; label some of both."
     if calibration.unparsed.value is not None and calibration.unparsed.value > MUCH_UNPARSED:
         of_judge = "do not parse: give the judge more max_new_tokens, or a simpler rubric"
-        of_model = "got no rating: they are longer than the model reads, or its server gave them up"
+        of_model = "got no rating, which says nothing of the model's agreement: see why above"
         yield f"{calibration.unparsed.value:.0%} {of_judge if calibration.rubric else of_model}."
     if few or one_label:
         return
@@ -170,9 +172,9 @@ def _draw_figures(calibration: Calibration) -> Table:
 
 def _list_figures(calibration: Calibration) -> Iterator[tuple[str, Figure | None]]:
     yield "accuracy", calibration.accuracy
-    yield "accuracy of what parsed", calibration.accuracy_parsed
+    yield "accuracy of what parsed" if calibration.rubric else "accuracy of what was rated", calibration.accuracy_parsed
     yield "Cohen's kappa", calibration.kappa
-    yield "unparsed", calibration.unparsed
+    yield _name_unparsed(calibration), calibration.unparsed
     yield "area under ROC", calibration.area
     yield "expected calibration error", calibration.calibration_error
     if calibration.position:
@@ -188,12 +190,16 @@ def _list_figures(calibration: Calibration) -> Iterator[tuple[str, Figure | None
         yield f"{name}: mean absolute error", attribute.error
 
 
+def _name_unparsed(calibration: Calibration) -> str:
+    return UNPARSED if calibration.rubric else "not rated"
+
+
 def _draw_confusion(calibration: Calibration) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("label")
     names = [*next(iter(calibration.confusion.values()))]
     for name in names:
-        table.add_column(f"judged {name}" if name != "unparsed" else name, justify="right")
+        table.add_column(f"judged {name}" if name != UNPARSED else _name_unparsed(calibration), justify="right")
     for label, row in calibration.confusion.items():
         table.add_row(label, *(f"{row[name]:,}" for name in names))
     return table

@@ -109,6 +109,7 @@ def test_calibrate_measures_a_judge_against_a_file_and_keeps_the_figures(fresh: 
         assert cli("calibrate", str(examples), "--model", "critic", "--rubric", "pair", "--server", server.base_url).code == 0
     told = " ".join(said.out.split())
     assert "critic@served by pair: 30 responses of labelled.jsonl" in told and "accuracy 0.967 0.833 to 0.994 30" in told
+    assert "unparsed, 1 of 30: rating: expected one of 1, 2, 3" in told
     assert "unparsed 0.033" in told and "Next: the card of the next version" in told
     (file,) = (fresh.home.root / "calibrations" / "tiny").iterdir()
     (kept,) = json.loads(file.read_text())

@@ -184,5 +184,5 @@ def _show_refusals(frame: pl.DataFrame) -> dict[str, Any]:
     return {
         "reasons": show_table(reasons, ["reason", "records"], rows=reasons.height),
         "plot": show_plot(plot_reasons(frame), "reasons"),
-        "sample": show_table(sample, ["reason", "leaf", "instruction", "response", "verifier_note"], rows=20),
+        "sample": show_table(sample, ["reason", "leaf", "instruction", "response", "verifier_note", "reward_note"], rows=20),
     }

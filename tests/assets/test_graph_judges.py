@@ -76,6 +76,22 @@ def test_what_a_judges_server_gave_up_is_asked_again(fresh: Plant) -> None:
     assert "no answer" not in fresh.frame("scored").write_json()
 
 
+def test_why_a_record_was_not_rated_stands_on_the_page_of_refusals(fresh: Plant) -> None:
+    failing: set[str] = set()
+
+    def fail(asked: Any) -> str | None:
+        failing.update([asked.body["messages"][-1]["content"]] if not failing else [])
+        return "500" if asked.body["messages"][-1]["content"] in failing else None
+
+    with MisbehavingServer(fail, answer=lambda body: "reward:1") as server:
+        fresh.write_line(reward=judge(server, model="nemotron", min_goodness=0))
+        fresh.run(THANKS)
+    with open_instance(fresh.home) as instance:
+        (record,) = instance.fetch_materializations(dg.AssetKey(["tiny", "rejected"]), limit=1).records
+    assert record.asset_materialization is not None
+    assert "made-up fault 500" in str(record.asset_materialization.metadata["sample"].value)
+
+
 def test_a_rubric_with_a_fault_is_told_before_anything_is_asked(fresh: Plant, cli: Call) -> None:
     (fresh.root / "own.yaml").write_text("name: own\ndescription: d\nsource: s\ngood_from: 1\nsteps:\n  - {name: a, promt: x}\n")
     fresh.write_line(reward={"model": None, "judges": [{"model": "pico-teacher", "rubric": "own.yaml"}]})

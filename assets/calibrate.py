@@ -19,11 +19,12 @@ from factory.generation.models import Teacher
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line
 from factory.model_spec import ServerSpec
-from factory.reward.agreement import Figure
+from factory.reward.agreement import FEWEST, UNPARSED, Figure
 from factory.reward.calibration import Calibration, calibrate_judge, calibrate_reward_model
 from factory.reward.judges import check_rubrics
 from factory.reward.judging import Judge, make_judge
 from factory.reward.labelled import Labelled, label_by_verifiers, read_labelled
+from factory.reward.models import open_reward_model
 from factory.reward.rubric import load_rubric
 from factory.reward_spec import JudgeSpec, RewardSpec
 from resources.calibrations import NO_LINE, Calibrations
@@ -86,7 +87,8 @@ def calibrate_line(home: Home, line: Line, labelled: Labelled, number: int | Non
         chosen = [judge for judge in chosen if not judge.rubric.compares]
     found: list[Calibration] = []
     if number is None and (line.reward.model is not None or reward):
-        found.append(calibrate_reward_model(bench.models.reward(line.reward, home.ledger(line.name)), line.reward, labelled))
+        with _told():
+            found.append(calibrate_reward_model(bench.open_reward_model(), line.reward, labelled))
     if not reward and chosen:
         with _told(), bench.open_ledger() as ledger:
             found += [calibrate_judge(judge, labelled, ledger, bench.spending) for judge in chosen]
@@ -101,7 +103,8 @@ def calibrate_model(
     """Measures a model of no line: a judge by `rubric`, or without one a reward model."""
     if rubric is None:
         spec = RewardSpec(model=model, revision=revision, server=server)
-        found = calibrate_reward_model(Models().reward(spec, home.ledger(NO_LINE)), spec, labelled)
+        with _told():
+            found = calibrate_reward_model(open_reward_model(spec, home.ledger(NO_LINE)), spec, labelled)
     else:
         judging = JudgeSpec(model=model, revision=revision, server=server, rubric=rubric)
         teacher: Teacher = Models().teacher(judging)
@@ -116,6 +119,8 @@ def draw_calibrations(calibrated: Calibrated, line: str | None) -> Iterator[Tabl
     for calibration in calibrated.calibrations:
         yield _draw_figures(calibration)
         yield _draw_confusion(calibration)
+        unread = _name_unparsed(calibration)
+        yield from (escape(f"{unread}, {count:,} of {calibration.size:,}: {reason}") for reason, count in calibration.reasons.items())
         yield from (f"[yellow]{escape(hint)}[/yellow]" for hint in advise(calibration))
     yield from (f"left out: {escape(reason)}" for reason in calibrated.left_out)
     yield "\nstored: " + escape(", ".join(map(str, calibrated.files)))
@@ -128,14 +133,21 @@ def draw_calibrations(calibrated: Calibrated, line: str | None) -> Iterator[Tabl
 def advise(calibration: Calibration) -> Iterator[str]:
     """What to try where a figure says that verdicts should not be trusted."""
     kappa, baseline, accuracy = calibration.kappa, calibration.length.baseline, calibration.accuracy
+    few, one_label = calibration.size < FEWEST, len(calibration.confusion) == 1
+    if few:
+        yield f"so few examples say next to nothing: label at least {FEWEST}, better some hundreds."
+    if one_label:
+        yield f"all labels are {next(iter(calibration.confusion))}: whether it tells good from bad cannot be seen; label some of both."
+    if calibration.unparsed.value is not None and calibration.unparsed.value > MUCH_UNPARSED:
+        of_judge = "do not parse: give the judge more max_new_tokens, or a simpler rubric"
+        of_model = "got no rating, which says nothing of the model's agreement: see why above"
+        yield f"{calibration.unparsed.value:.0%} {of_judge if calibration.rubric else of_model}."
+    if few or one_label:
+        return
     if kappa.low is None or kappa.low <= 0:
         yield "kappa may be 0: on these examples it agrees with the labels no better than chance would; use another model or rubric."
     if baseline.value is not None and accuracy.low is not None and accuracy.low <= baseline.value:
         yield "whoever just takes the longer response is right as often, as far as these examples can tell."
-    if calibration.unparsed.value is not None and calibration.unparsed.value > MUCH_UNPARSED:
-        of_judge = "do not parse: give the judge more max_new_tokens, or a simpler rubric"
-        of_model = "got no rating: they are longer than the model reads, or its server gave them up"
-        yield f"{calibration.unparsed.value:.0%} {of_judge if calibration.rubric else of_model}."
     if calibration.position and (calibration.position.flips.value or 0) > MANY_FLIPS:
         yield "its verdict often changes with the order of the two; these count as ties, so that it decides little."
     error = calibration.calibration_error
@@ -160,9 +172,9 @@ def _draw_figures(calibration: Calibration) -> Table:
 
 def _list_figures(calibration: Calibration) -> Iterator[tuple[str, Figure | None]]:
     yield "accuracy", calibration.accuracy
-    yield "accuracy of what parsed", calibration.accuracy_parsed
+    yield "accuracy of what parsed" if calibration.rubric else "accuracy of what was rated", calibration.accuracy_parsed
     yield "Cohen's kappa", calibration.kappa
-    yield "unparsed", calibration.unparsed
+    yield _name_unparsed(calibration), calibration.unparsed
     yield "area under ROC", calibration.area
     yield "expected calibration error", calibration.calibration_error
     if calibration.position:
@@ -178,12 +190,16 @@ def _list_figures(calibration: Calibration) -> Iterator[tuple[str, Figure | None
         yield f"{name}: mean absolute error", attribute.error
 
 
+def _name_unparsed(calibration: Calibration) -> str:
+    return UNPARSED if calibration.rubric else "not rated"
+
+
 def _draw_confusion(calibration: Calibration) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("label")
     names = [*next(iter(calibration.confusion.values()))]
     for name in names:
-        table.add_column(f"judged {name}" if name != "unparsed" else name, justify="right")
+        table.add_column(f"judged {name}" if name != UNPARSED else _name_unparsed(calibration), justify="right")
     for label, row in calibration.confusion.items():
         table.add_row(label, *(f"{row[name]:,}" for name in names))
     return table

@@ -163,8 +163,9 @@ class _Desk:
                 most=count_most(spec),
                 personal_data=self.line.validation.personal_data,
             )
-            open_model = partial(self.models.reward, reward, ledger.path)
-            review = LeafReviewer(self.examples.filter(leaf=leaf), reward, open_model, self.bench.vote, self.line.validation.personal_data)
+            review = LeafReviewer(
+                self.examples.filter(leaf=leaf), reward, self.bench.open_reward_model, self.bench.vote, self.line.validation.personal_data
+            )
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:
             return Made(written.frame)

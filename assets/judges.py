@@ -1,4 +1,4 @@
-"""The judges of a line as the graph asks them: their models opened once, their answers in the line's ledger, their cost in the budget."""
+"""The judges and reward model of a line as the graph asks them: opened once, answers in the line's ledger, their cost in the budget."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from factory.generation.spending import Spending
 from factory.line import Line
 from factory.reward.judges import Panel, Preference, Vote, compare, open_comparer, open_judges
 from factory.reward.judging import Judge, Row
+from factory.reward.rating import RewardModel
 from resources.home import find_home
 from resources.models import Models
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The judges of `line`. `run`: the id by which their spending is counted, with that of the teachers."""
+    """The judges and reward model of `line`. `run`: the id by which their spending is counted, with that of the teachers."""
 
     line: Line
     models: Models
@@ -47,6 +48,10 @@ class Bench:
         assert self.comparer is not None
         with self.open_ledger() as ledger:
             return compare(self.comparer, pairs, ledger, self.spending)
+
+    def open_reward_model(self) -> RewardModel:
+        """The reward model of the line."""
+        return self.models.reward(self.line.reward, find_home().ledger(self.line.name), self.line.generation, self.run)
 
     def open_ledger(self) -> Ledger:
         """The line's."""

@@ -15,7 +15,7 @@ from assets.validation import join_verdicts
 from factory.line import Line
 from factory.release.contents import Judged
 from factory.release.writer import publish_release
-from factory.reward.calibration import key_of_judge, key_of_reward_model
+from factory.reward.calibration_keys import key_of_judge, key_of_reward_model
 from factory.reward.funnel import count_funnel
 from resources.calibrations import Calibrations
 from resources.home import find_home

@@ -24,7 +24,6 @@ from factory.reward.score import score_candidates
 from factory.reward.settings import describe_verdict
 from factory.reward.verdict import decide_verdicts
 from factory.reward_spec import ATTRIBUTES
-from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
 
@@ -53,7 +52,6 @@ def _build_scored(line: Line) -> dg.AssetsDefinition:
         pool=TEACHER_POOL if spec.judges else None,
     )
     def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
-        open_model = partial(models.reward, spec, find_home().ledger(line.name))
         bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         asked = [name_reward_model(spec), spec.model_dump(include={"scope"}), bench.describe()]
         rooms = ["reward", "generation"] if spec.judges else ["reward"]
@@ -61,7 +59,7 @@ def _build_scored(line: Line) -> dg.AssetsDefinition:
             context,
             keeper,
             lambda leaf: take_fingerprint(rooms, asked, [candidates.filter(leaf=leaf)]),
-            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, open_model, bench.vote)),
+            lambda leaf: Made(score_candidates(candidates.filter(leaf=leaf), spec, bench.open_reward_model, bench.vote)),
             _show_scores,
             refresh=config.refresh,
         )
@@ -190,5 +188,5 @@ def _show_refusals(frame: pl.DataFrame) -> dict[str, Any]:
     return {
         "reasons": show_table(reasons, ["reason", "records"], rows=reasons.height),
         "plot": show_plot(plot_reasons(frame), "reasons"),
-        "sample": show_table(sample, ["reason", "leaf", "instruction", "response", "verifier_note"], rows=20),
+        "sample": show_table(sample, ["reason", "leaf", "instruction", "response", "verifier_note", "reward_note"], rows=20),
     }

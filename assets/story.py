@@ -141,6 +141,8 @@ def _tell_cost(shelf: Shelf) -> Iterator[tuple[str, str]]:
     candidates, accepted = shelf.frame("candidates"), shelf.frame("accepted")
     if candidates is None:
         return
+    if (scored := shelf.frame("scored")) is not None:
+        candidates = candidates.join(scored.select("record_id", "scoring"), on="record_id", how="left")
     steps = count_cost(candidates, ("step", "model")).sort("cost", "completion_tokens", descending=True, maintain_order=True)
     total = steps.sum().row(0, named=True)
     tokens = total["prompt_tokens"] + total["completion_tokens"]

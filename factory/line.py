@@ -24,7 +24,7 @@ Persona = Literal["precise", "creative"]
 
 
 class BudgetSpec(Spec):
-    """Most that one run may newly spend on teachers and judge together; what the ledger holds is free."""
+    """Most that one run may newly spend on teachers, judges and a served reward model together; what the ledger holds is free."""
 
     tokens: int | None = Field(default=None, ge=1, description="Prompt and completion tokens together.")
     money: float | None = Field(default=None, gt=0, description="In the currency of the line's price tables.")
@@ -70,6 +70,11 @@ class GenerationSpec(Spec):
     precise: Sampling = Sampling(temperature=0.0)
     creative: Sampling = Sampling(temperature=0.7)
 
+    @property
+    def models(self) -> tuple[TeacherSpec, ...]:
+        """Teachers and judge."""
+        return (self.teacher, *self.teachers, *([self.judge] if self.judge else []))
+
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
         most = self.most_candidates_per_leaf
@@ -79,9 +84,6 @@ class GenerationSpec(Spec):
             raise ValueError(
                 f"most_candidates_per_leaf {most} is less than the first round, candidates_per_leaf {self.candidates_per_leaf}"
             )
-        priced = any(model.price != Price() for model in (self.teacher, *self.teachers, *([self.judge] if self.judge else [])))
-        if self.budget and self.budget.money is not None and not priced:
-            raise ValueError("a budget in money needs a price: give teacher.price, or budget.tokens")
         return self
 
 
@@ -162,6 +164,15 @@ class Line(Spec):
     validation: ValidationSpec = ValidationSpec()
     training: TrainingSpec = TrainingSpec()
     schedule: ScheduleSpec | None = None
+
+    @model_validator(mode="after")
+    def _money_is_counted(self) -> Self:
+        budget, priced = self.generation.budget, [*self.generation.models, *self.reward.models]
+        if budget and budget.money is not None and all(model.price == Price() for model in priced):
+            raise ValueError(
+                "generation.budget: a budget in money needs a price: give the price of a teacher, judge or reward model, or tokens"
+            )
+        return self
 
 
 def load_line(file: Path) -> Line:

@@ -100,6 +100,7 @@ SCORED: dict[str, Any] = CANDIDATE | {
     "reward_note": pl.String,  # why the reward model that was asked gave no score; null elsewhere
     "support": pl.Float64,  # share of the response's words that stand in the context, 0 to 1; null for freeform
     "votes": VOTES,  # of each judge of the reward stage, in the line's order; score and good are null for an answer that did not parse
+    "scoring": USAGE,  # each request to a served reward model and to judges, at the price of then; of rows that share one the first
 }
 """A candidate with every score."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from factory.model_spec import Sampling, ServerSpec, TeacherSpec
+from factory.model_spec import Price, Sampling, ServerSpec, TeacherSpec
 from factory.spec import Share, Spec
 
 Attribute = Literal["helpfulness", "correctness", "coherence", "complexity", "verbosity"]
@@ -100,6 +100,7 @@ class RewardSpec(Policy):
     )
     revision: str | None = Field(default=None, description="Revision of a hub model; of a served one, any word: a new one asks anew.")
     server: ServerSpec | None = Field(default=None, description="Where a reward model listens, in the form of Nemotron-4-340B-Reward.")
+    price: Price = Field(default=Price(), description="Of the reward model's server.")
     batch_size: int = Field(default=64, ge=1)
     scope: Literal["unverified", "all"] = Field(
         default="unverified", description="What reward model and judges read: what no verifier decides, or every candidate that parsed."
@@ -133,6 +134,12 @@ class RewardSpec(Policy):
         if self.server and self.model is None:
             raise ValueError("a server needs the name of the model that it serves: give model")
         return self
+
+    @property
+    def models(self) -> tuple[JudgeSpec | RewardSpec, ...]:
+        """Judges, that of the pairs last, and, where a server has it, the reward model."""
+        comparer = [self.pairs.judge] if self.pairs.judge else []
+        return (*self.judges, *comparer, *([self] if self.server else []))
 
     def policy(self, leaf: str = "") -> Policy:
         """The policy of a leaf: that of the line, changed by the first pattern that matches."""

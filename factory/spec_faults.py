@@ -88,6 +88,8 @@ def _explain(source: YamlSource, model: type[BaseModel], error: Any, within: Seq
 def _find_path(data: Any, place: Sequence[Any]) -> list[Any]:
     """The path in the document of pydantic's `place`, which also holds the tag of a union's member, by its field `kind`."""
     path: list[Any] = []
+    if not place:  # of the whole document
+        return path
     for step in place[:-1]:
         if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int)):
             data = data[step]

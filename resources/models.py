@@ -30,14 +30,19 @@ class Models(dg.ConfigurableResource[None]):
 
     def spending(self, spec: GenerationSpec, run: str) -> Spending:
         """What the run of that id has newly spent so far, held against the line's budget: one count for all that ask with the same id."""
-        return _open_spending(spec.budget.model_dump_json() if spec.budget else "", run)
+        return _open_spending(_write_budget(spec), run)
 
-    def reward(self, spec: RewardSpec, ledger: "Path") -> "RewardModel":
+    def reward(self, spec: RewardSpec, ledger: "Path", paid_by: GenerationSpec, run: str) -> "RewardModel":
         """The reward model: its weights are read now, or, behind a server, what it answers is kept in the ledger at `ledger`.
+
+        What is newly asked counts as spent by the run of that id, from the budget of `paid_by`.
 
         Raises FactoryError where it cannot be opened, or where the key of its server is missing in the environment.
         """
-        return _open_reward(spec.model_dump_json(include={"model", "revision", "server", "batch_size"}), ledger)
+        read = spec.model_dump_json(include={"model", "revision", "server", "batch_size", "price"})
+        # A model in this process costs nothing, so runs share it.
+        budget = (_write_budget(paid_by), run) if spec.server else None
+        return _open_reward(read, ledger, budget)
 
 
 @lru_cache(maxsize=8)
@@ -54,7 +59,11 @@ def _open_spending(budget_json: str, run: str) -> Spending:
 
 
 @lru_cache(maxsize=4)
-def _open_reward(spec_json: str, ledger: "Path") -> "RewardModel":
+def _open_reward(spec_json: str, ledger: "Path", budget: tuple[str, str] | None) -> "RewardModel":
     from factory.reward.models import open_reward_model
 
-    return open_reward_model(RewardSpec.model_validate_json(spec_json), ledger)
+    return open_reward_model(RewardSpec.model_validate_json(spec_json), ledger, _open_spending(*budget) if budget else None)
+
+
+def _write_budget(spec: GenerationSpec) -> str:
+    return spec.budget.model_dump_json() if spec.budget else ""

@@ -60,9 +60,10 @@ class FrameStore(dg.ConfigurableIOManager):
         return None if content is None else pl.read_parquet(io.BytesIO(content))
 
     def read_leaves(self, key: dg.AssetKey, leaves: Iterable[str]) -> pl.DataFrame | None:
-        """The stored frames of `leaves` as one, in order of leaf; None where there is none."""
+        """The stored frames of `leaves` as one, in order of leaf; None where there is none. A column that another version of this program
+        added is null in frames that were stored before."""
         frames = [frame for leaf in sorted(leaves) if (frame := self.read(key, leaf)) is not None]
-        return pl.concat(frames) if frames else None
+        return pl.concat(frames, how="diagonal") if frames else None
 
     def stamp(self, key: dg.AssetKey, leaf: str | None) -> Stamp | None:
         """The stamp of a stored frame; None where there is none, or a damaged one, which is made again."""

@@ -173,7 +173,7 @@ BROKEN = [
     (HEAD.replace("tree", "forest"), 3, 13, "seeds.taxonomy", "/forest; give the folder that holds knowledge/"),
     (HEAD.replace("tree", "''"), 3, 13, "seeds.taxonomy", "is empty; give the folder"),
     (HEAD + "generation: {budget: {}}\n", 4, 14, "generation.budget", "give tokens, money, or both"),
-    (HEAD + "generation: {budget: {money: 2.5}}\n", 4, 1, "generation", "a budget in money needs a price"),
+    (HEAD + "generation: {budget: {money: 2.5}}\n", 1, 1, "", "generation.budget: a budget in money needs a price"),
     (HEAD + "generation: {most_candidates_per_leaf: 500}\n", 4, 1, "generation", "bounds what accepted_per_leaf asks for"),
     (HEAD + "generation: {accepted_per_leaf: 5, most_candidates_per_leaf: 9}\n", 4, 1, "generation", "less than the first round"),
     (HEAD + "generation: {min_yield: 0}\n", 4, 25, "generation.min_yield", "greater than 0"),
@@ -266,3 +266,21 @@ def test_a_flow_that_is_not_there_is_told_at_its_place(tmp_path: Path, monkeypat
     assert told[:2] == [(5, 18, "generation.freeform_flow"), (7, 20, "generation.flows.knowledge/*")] and len(told) == 3
     assert "no bundled flow 'freefrm'; did you mean 'freeform'?" in str(caught.value)
     assert f"no file {tmp_path / 'own.yaml'}" in str(caught.value)
+
+
+SERVED = "server: {base_url: 'http://localhost:8000/v1'}, price: {prompt: 0.1}"
+
+
+@pytest.mark.parametrize(
+    "reward",
+    [
+        f"{{model: nemotron, min_goodness: 1, {SERVED}}}",
+        f"{{judges: [{{model: critic, {SERVED}}}]}}",
+        f"{{pairs: {{by: [comparison], judge: {{model: critic, {SERVED}}}}}}}",
+    ],
+)
+def test_a_budget_in_money_counts_the_prices_of_the_reward_section(tmp_path: Path, reward: str) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "line.yaml").write_text(f"{HEAD}generation: {{budget: {{money: 2.5}}}}\nreward: {reward}\n")
+    budget = load_line(tmp_path / "line.yaml").generation.budget
+    assert budget is not None and budget.money == 2.5

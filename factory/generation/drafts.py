@@ -95,15 +95,7 @@ class Draft:
 
     def count(self, step: str, model: Model, answer: Completion) -> None:
         """Adds the tokens and the cost of one answer."""
-        self.usage.append(
-            {
-                "step": step,
-                "model": model.teacher.identity,
-                "prompt_tokens": answer.prompt_tokens,
-                "completion_tokens": answer.completion_tokens,
-                "cost": model.price(answer),
-            }
-        )
+        self.usage.append(model.tell_usage(step, answer))
 
     def part(self, place: int, start: int, width: int, **changes: Any) -> Draft | None:
         """The draft that goes on from here for `width` slots from `start` on; None where the leaf needs no more candidates.

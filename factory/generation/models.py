@@ -77,3 +77,13 @@ class Model:
     def price(self, answer: Completion) -> float:
         """What an answer costs, in the currency of the line's price table."""
         return (answer.prompt_tokens * self.spec.price.prompt + answer.completion_tokens * self.spec.price.completion) / MILLION
+
+    def tell_usage(self, step: str, answer: Completion) -> dict[str, Any]:
+        """An item of records.USAGE: what one answer cost."""
+        return {
+            "step": step,
+            "model": self.teacher.identity,
+            "prompt_tokens": answer.prompt_tokens,
+            "completion_tokens": answer.completion_tokens,
+            "cost": self.price(answer),
+        }

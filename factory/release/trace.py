@@ -78,6 +78,8 @@ class TracedScores:
     reward: float | None
     attributes: dict[str, float] | None
     reward_model: str | None
+    reward_note: str | None  # why the reward model that was asked gave no score
+    scoring: list[Row] | None  # each request to reward model and judges, as `usage`
     votes: list[Row] | None  # judge, rubric, score, good, note
     goodness: float | None
 

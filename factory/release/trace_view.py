@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from factory.release.trace import Trace
@@ -59,9 +60,7 @@ def _draw_origin(tree: Tree, trace: Trace) -> None:
         _add(
             branch, "tokens", f"{writing.prompt_tokens or 0:,} read, {writing.completion_tokens or 0:,} written, cost {writing.cost or 0:g}"
         )
-        for request in writing.usage or ():
-            spent = f"{request['prompt_tokens']:,} read, {request['completion_tokens']:,} written, cost {request['cost']:g}"
-            branch.add(_label(f"step {request['step']}", f"{spent}, {request['model']}"))
+        _draw_requests(branch, writing.usage)
         for judgement in writing.judgements or ():
             branch.add(_label(f"judged by {judgement['step']}", f"{judgement['score']:g}"))
         _add(branch, "refused", writing.refusal)
@@ -79,13 +78,22 @@ def _draw_judgement(tree: Tree, trace: Trace) -> None:
         if scores.attributes:
             values = ", ".join(f"{name} {value:.2f}" for name, value in scores.attributes.items())
             branch.add(_label("attributes", values, scores.reward_model or ""))
+        if scores.reward_note:
+            branch.add(_label("not rated", scores.reward_note, scores.reward_model or ""))
         for vote in scores.votes or ():
             said = "not parsed" if vote["score"] is None else f"{vote['score']:g}, {'good' if vote['good'] else 'bad'}"
             branch.add(_label(f"judge {vote['judge']}", said, vote["rubric"]))
+        _draw_requests(branch, scores.scoring)
     if verdict := trace.verdict:
         branch = tree.add(_label("verdict", verdict.verdict, "" if verdict.reason == verdict.verdict else verdict.reason))
         if verdict.matched_id:
             _add(branch, "matches", " ".join(part for part in (verdict.matched_id, verdict.matched_by, verdict.matched_text) if part))
+
+
+def _draw_requests(branch: Tree, requests: Sequence[Mapping[str, Any]] | None) -> None:
+    for request in requests or ():
+        spent = f"{request['prompt_tokens']:,} read, {request['completion_tokens']:,} written, cost {request['cost']:g}"
+        branch.add(_label(f"step {request['step']}", f"{spent}, {request['model']}"))
 
 
 def _draw_fate(tree: Tree, trace: Trace) -> None:

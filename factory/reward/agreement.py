@@ -13,6 +13,9 @@ from factory.spec import Spec
 CONFIDENCE = 0.95
 RESAMPLES = 500
 """Draws of each bootstrap; its percentiles are those of the 2.5 % and 97.5 %."""
+FEWEST = 10
+"""Examples from which a bootstrap says something; of fewer it gives back the few values that there are. Wilson's interval, which is as wide
+as few examples deserve, needs no such bound."""
 BINS = 10
 """Bins of equal mass of the expected calibration error, as in Guo et al. 2017, with Naeini et al.'s quantiles."""
 UNPARSED = "unparsed"
@@ -51,8 +54,8 @@ def count_confusion(labels: Sequence[str], verdicts: Sequence[str], names: Seque
 def measure_kappa(labels: Sequence[str], verdicts: Sequence[str]) -> Figure:
     """Cohen's kappa (Cohen 1960): agreement beyond what the two would reach by chance, 1 whole, 0 none.
 
-    Null where one category is all there is. The interval is the percentile bootstrap over examples, drawn as counts of the confusion
-    matrix, of which kappa is a function.
+    Null where one category is all there is. The interval, from FEWEST examples on, is the percentile bootstrap over examples, drawn as
+    counts of the confusion matrix, of which kappa is a function.
     """
     from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
@@ -60,12 +63,15 @@ def measure_kappa(labels: Sequence[str], verdicts: Sequence[str]) -> Figure:
     if len(names) < 2:
         return Figure(value=None, low=None, high=None, size=len(labels))
     table = confusion_matrix(labels, verdicts, labels=names)
+    value = float(cohen_kappa_score(labels, verdicts, labels=names))
+    if len(labels) < FEWEST:
+        return Figure(value=value, low=None, high=None, size=len(labels))
     drawn = np.random.default_rng(0).multinomial(len(labels), table.ravel() / table.sum(), RESAMPLES).reshape(-1, *table.shape)
     observed = np.trace(drawn, axis1=1, axis2=2) / len(labels)
     expected = (drawn.sum(1) * drawn.sum(2)).sum(1) / len(labels) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         kappas = np.where(expected < 1, (observed - expected) / (1 - expected), np.nan)
-    return Figure(**_bound(float(cohen_kappa_score(labels, verdicts, labels=names)), kappas), size=len(labels))
+    return Figure(**_bound(value, kappas), size=len(labels))
 
 
 def calibration_error(probabilities: Floats, outcomes: NDArray[np.bool_]) -> float:
@@ -113,11 +119,12 @@ def measure_correlation(one: Floats, other: Floats) -> Figure:
 
 
 def resample(size: int, statistic: Callable[[NDArray[np.int64]], float]) -> Figure:
-    """`statistic` of all examples, given by their places, and the percentile bootstrap of it over examples. NaN says undefined."""
+    """`statistic` of all examples, given by their places, and the percentile bootstrap of it over examples, without an interval below
+    FEWEST of them. NaN says undefined."""
     if not size:
         return Figure(value=None, low=None, high=None, size=0)
     generator = np.random.default_rng(0)
-    drawn = [statistic(generator.integers(0, size, size)) for _ in range(RESAMPLES)]
+    drawn = [statistic(generator.integers(0, size, size)) for _ in range(RESAMPLES if size >= FEWEST else 0)]
     return Figure(**_bound(statistic(np.arange(size)), np.array(drawn)), size=size)
 
 

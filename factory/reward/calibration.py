@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from factory.faults import FactoryError
 from factory.generation.ledger import Ledger
 from factory.generation.spending import Spending
-from factory.records import digest
 from factory.reward.agreement import (
     UNPARSED,
     Figure,
@@ -24,13 +25,16 @@ from factory.reward.agreement import (
     resample,
     share,
 )
+from factory.reward.calibration_keys import key_of_judge, key_of_reward_model, list_bounds
 from factory.reward.judges import Preference, compare, name_row
 from factory.reward.judging import Case, Judge, judge_cases, show_row
 from factory.reward.labelled import Labelled
 from factory.reward.rating import Rating, RewardModel, read_dialogue
-from factory.reward_spec import ATTRIBUTES, RewardSpec
+from factory.reward.score import TOO_LONG
+from factory.reward_spec import ATTRIBUTES, Policy, RewardSpec
 from factory.spec import Spec
 
+MOST_REASONS = 5
 VERDICTS = {"singles": ("good", "bad", UNPARSED), "pairs": ("a", "b", "tie", UNPARSED)}
 
 
@@ -64,8 +68,9 @@ class Calibration(Spec):
     """What a judge or reward model said of labelled examples, against what people said.
 
     `key` is of what its verdicts follow from: model and revision, rubric, sampling and thresholds. In `accuracy` and `kappa` an answer that
-    did not parse is a verdict of its own, and so never right; `accuracy_parsed` leaves these out. `area` is of single responses alone, and
-    `calibration_error` of scores alone whose sigmoid is a probability.
+    did not parse is a verdict of its own, and so never right; `accuracy_parsed` leaves these out, and `reasons` says why, the commonest
+    MOST_REASONS with their number of examples. `area` is of single responses alone, and `calibration_error` of scores alone whose sigmoid
+    is a probability.
     """
 
     role: Literal["judge", "reward model"]
@@ -81,6 +86,7 @@ class Calibration(Spec):
     kappa: Figure
     unparsed: Figure
     confusion: dict[str, dict[str, int]]
+    reasons: dict[str, int] = Field(default={})
     area: Figure | None
     calibration_error: Figure | None
     position: Position | None
@@ -90,11 +96,13 @@ class Calibration(Spec):
 
 @dataclass(frozen=True)
 class _Said:
-    """What was said of each example: verdict, score (of a pair that of a less that of b; NaN where there is none), attributes."""
+    """What was said of each example: verdict, score (of a pair that of a less that of b; NaN where there is none), attributes, and of one
+    that was not read why."""
 
     verdicts: list[str]
     scores: Floats
     values: Sequence[Mapping[str, float]]
+    notes: Sequence[str | None]
     is_probable: bool = False
     preferences: Sequence[Preference] = ()
 
@@ -112,42 +120,47 @@ def calibrate_judge(judge: Judge, labelled: Labelled, ledger: Ledger, spending: 
         preferences = compare(judge, [(pair.a, pair.b) for pair in labelled.pairs], ledger, spending)
         signs = {"a": 1.0, "b": -1.0, "tie": 0.0, None: np.nan}
         verdicts = [preference.verdict or UNPARSED for preference in preferences]
-        said = _Said(verdicts, np.array([signs[preference.verdict] for preference in preferences]), [], preferences=preferences)
+        notes = [preference.note for preference in preferences]
+        said = _Said(verdicts, np.array([signs[preference.verdict] for preference in preferences]), [], notes, preferences=preferences)
     else:
         cases = [Case(judge, show_row(row), name_row(row)) for row in _list_rows(labelled)]
         judgements = judge_cases(cases, ledger, spending)
         scores = [np.nan if judgement.score is None else judgement.score for judgement in judgements]
-        said = _say(labelled, scores, [judgement.values for judgement in judgements], judge.least_good)
+        good = [score >= judge.least_good for score in scores]
+        said = _say(labelled, scores, [judgement.values for judgement in judgements], [judgement.note for judgement in judgements], good)
     return _compile(labelled, said, "judge", judge.identity, judge.rubric.name, key_of_judge(judge))
 
 
 def calibrate_reward_model(model: RewardModel, spec: RewardSpec, labelled: Labelled) -> Calibration:
     """The figures of a reward model with the thresholds of `spec`; of five attributes the score is their weighted sum.
 
-    Raises FactoryError for single responses where a model of five attributes has no min_goodness, and what rating raises.
+    A single response is good from min_goodness on and within at_least and at_most, those of its leaf where it has one. Raises FactoryError
+    for single responses where a model of five attributes has none of these bounds, and what rating raises.
     """
-    ratings = model.rate([read_dialogue(row) for row in _list_rows(labelled)])
-    least = spec.min_goodness
-    if least is None and labelled.kind == "singles" and any(rating and rating.attributes for rating in ratings):
+    rows = _list_rows(labelled)
+    ratings = model.rate([read_dialogue(row) for row in rows])
+    policies = [spec.policy(row.get("leaf") or "") for row in rows]
+    if labelled.kind == "singles" and any(
+        rating and rating.attributes and not list_bounds(policy) for rating, policy in zip(ratings, policies, strict=True)
+    ):
         raise FactoryError(
             f"reward model {model.identity} gives five attributes, and nothing says from which goodness on a response is good: set "
-            "reward.min_goodness, or measure it on pairs."
+            "reward.min_goodness, reward.at_least or reward.at_most, or measure it on pairs."
         )
     scores = [_score(rating, spec) for rating in ratings]
     values = [rating.attributes if rating and rating.attributes else {} for rating in ratings]
     is_probable = any(rating is not None and rating.reward is not None for rating in ratings)
-    said = _say(labelled, scores, values, 0.0 if least is None else least, is_probable=is_probable)
+    good = [_is_good(rating, score, policy) for rating, score, policy in zip(ratings, scores, policies, strict=True)]
+    notes = [rating.note if rating else TOO_LONG for rating in ratings]
+    said = _say(labelled, scores, values, notes, good, is_probable=is_probable)
     return _compile(labelled, said, "reward model", model.identity, None, key_of_reward_model(model.identity, spec))
 
 
-def key_of_judge(judge: Judge) -> str:
-    """The key of a judge's calibrations."""
-    return digest({**judge.describe(), "repeat": 0})
-
-
-def key_of_reward_model(identity: str, spec: RewardSpec) -> str:
-    """The key of the calibrations of the reward model with that identity."""
-    return digest(["reward model", identity, spec.min_goodness, dict(spec.weights)])
+def _is_good(rating: Rating | None, score: float, policy: Policy) -> bool:
+    attributes = rating.attributes if rating and rating.attributes else {}
+    least = policy.min_goodness if policy.min_goodness is not None else -np.inf if attributes else 0.0
+    inside = all(attributes[name] >= bound for name, bound in policy.at_least.items() if name in attributes)
+    return score >= least and inside and all(attributes[name] <= bound for name, bound in policy.at_most.items() if name in attributes)
 
 
 def _list_rows(labelled: Labelled) -> list[Mapping[str, Any]]:
@@ -164,16 +177,23 @@ def _score(rating: Rating | None, spec: RewardSpec) -> float:
 
 
 def _say(
-    labelled: Labelled, scores: Sequence[float], values: Sequence[Mapping[str, float]], least: float, *, is_probable: bool = False
+    labelled: Labelled,
+    scores: Sequence[float],
+    values: Sequence[Mapping[str, float]],
+    notes: Sequence[str | None],
+    good: Sequence[bool],
+    *,
+    is_probable: bool = False,
 ) -> _Said:
-    """The verdicts that follow from the score of each response."""
+    """The verdicts that follow from the score of each response, and from whether it is good."""
     given = np.array(scores, dtype=np.float64)
     if labelled.kind == "singles":
-        verdicts = [UNPARSED if np.isnan(score) else "good" if score >= least else "bad" for score in given]
-        return _Said(verdicts, given, values, is_probable)
+        verdicts = [UNPARSED if np.isnan(score) else "good" if is_good else "bad" for score, is_good in zip(given, good, strict=True)]
+        return _Said(verdicts, given, values, notes, is_probable)
     differences = given[::2] - given[1::2]
     verdicts = [UNPARSED if np.isnan(gap) else "a" if gap > 0 else "b" if gap < 0 else "tie" for gap in differences]
-    return _Said(verdicts, differences, [], is_probable)
+    unread = [note if np.isnan(score) else None for note, score in zip(notes, given, strict=True)]
+    return _Said(verdicts, differences, [], [one or other for one, other in zip(unread[::2], unread[1::2], strict=True)], is_probable)
 
 
 def _compile(
@@ -182,6 +202,7 @@ def _compile(
     labels = ["good" if single.good else "bad" for single in labelled.singles] or [pair.preferred for pair in labelled.pairs]
     right = np.array([label == verdict for label, verdict in zip(labels, said.verdicts, strict=True)])
     unparsed = said.verdicts.count(UNPARSED)
+    reasons = Counter(note or "" for note, verdict in zip(said.notes, said.verdicts, strict=True) if verdict == UNPARSED)
     return Calibration(
         role=role,
         model=model,
@@ -196,6 +217,7 @@ def _compile(
         kappa=measure_kappa(labels, said.verdicts),
         unparsed=share(unparsed, labelled.size),
         confusion=count_confusion(labels, said.verdicts, VERDICTS[labelled.kind]),
+        reasons=dict(reasons.most_common(MOST_REASONS)),
         area=_measure_area(labelled, said),
         calibration_error=_measure_calibration(labelled, said),
         position=_measure_position(said.preferences),

@@ -34,6 +34,18 @@ def read_messages(value: Any) -> tuple[Message, ...]:
     raise UnreadableError(f"expected a text or a list of messages, found {'an empty list' if value == [] else name_kind(value)}")
 
 
+def read_prompt(value: Any) -> tuple[Message, ...]:
+    """The messages before a response: as read_messages, and the "\\n\\nAssistant:" with which prompts of hh-rlhf end says nothing.
+
+    Raises UnreadableError, also where they do not end with the user's.
+    """
+    messages = read_messages(value)
+    if isinstance(value, str) and messages[-1] == Message("assistant", ""):
+        messages = messages[:-1]
+    check_prompt(messages)
+    return messages
+
+
 def read_response(value: Any) -> Message:
     """The one assistant's message of a cell: a text, or a list of one message. Raises UnreadableError."""
     if isinstance(value, str):

@@ -18,7 +18,7 @@ from factory.reward.rubric_spec import Rubric
 from factory.reward_spec import JudgeSpec, RewardSpec
 
 Vote = dict[str, Any]
-"""A value of records.VOTES."""
+"""A value of records.VOTES, and `usage`, of records.USAGE."""
 Voter = Callable[[Sequence[Row]], list[list[Vote]]]
 """Gives the votes on each of some CANDIDATE rows, such as Panel.vote."""
 Side = Literal["a", "b", "tie"]
@@ -128,7 +128,14 @@ def name_row(row: Row) -> str:
 
 def _cast(judge: Judge, said: Judgement) -> Vote:
     good = None if said.score is None else said.score >= judge.least_good
-    return {"judge": judge.identity, "rubric": judge.rubric.name, "score": said.score, "good": good, "note": said.note}
+    return {
+        "judge": judge.identity,
+        "rubric": judge.rubric.name,
+        "score": said.score,
+        "good": good,
+        "note": said.note,
+        "usage": [*said.usage],
+    }
 
 
 def _show_pair(judge: Judge, first: Row, second: Row) -> Case:

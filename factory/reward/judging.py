@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from factory.generation.chat import Completion, Message, Request
@@ -62,11 +62,13 @@ class Judge:
 @dataclass(frozen=True)
 class Judgement:
     """What a judge said. `score` is null for an answer that did not parse, and then `note` says why; of one that was read in the stricter
-    form, `note` is what was wrong with the first. `values`: the numbers that the rubric's steps gave."""
+    form, `note` is what was wrong with the first. `values`: the numbers that the rubric's steps gave. `usage`: items of records.USAGE; of
+    cases in the same words the first has them."""
 
     score: float | None
     values: Mapping[str, float]
     note: str | None
+    usage: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Case:
     shown: dict[str, Any]
     subject: str
     judgement: Judgement | None = None
+    usage: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -117,9 +120,11 @@ def judge_cases(cases: Sequence[Case], ledger: Ledger, spending: Spending | None
     except BudgetSpentError:
         done = sum(case.finished for case in distinct.values())
         raise BudgetSpentError(spending.describe(), f"{left}{done:,} of {len(distinct):,} judgements made") from None
-    judgements = [case.judgement for case in places]
-    assert all(judgement is not None for judgement in judgements)
-    return [judgement for judgement in judgements if judgement is not None]
+    judgements = []
+    for case, asked in zip(cases, places, strict=True):
+        assert asked.judgement is not None
+        judgements.append(asked.judgement if asked is case else replace(asked.judgement, usage=()))
+    return judgements
 
 
 async def _drive(cases: list[Case], source: Source) -> None:
@@ -161,9 +166,9 @@ def _judge(case: Case) -> Judging:
             values |= {name: float(item[name]) for name in question.numbers}
             notes += [note] if note else []
     except ParseError as error:
-        case.judgement = Judgement(None, {}, str(error))
+        case.judgement = Judgement(None, {}, str(error), tuple(case.usage))
     else:
-        case.judgement = Judgement(case.judge.rubric.score(values), values, "; ".join(notes) or None)
+        case.judgement = Judgement(case.judge.rubric.score(values), values, "; ".join(notes) or None, tuple(case.usage))
     return [case]
 
 
@@ -206,6 +211,7 @@ def _ask(case: Case, question: Question, shown: dict[str, Any], stricter: str) -
                 f"judge's context of {teacher.context_tokens or 'a length that its server does not tell'}"
             )
         shown.update({name: shorter[name] for name in shown})
+    case.usage.append(case.judge.model.tell_usage(f"{case.judge.rubric.name}: {question.name}", answer))
     return take_text(answer, sampling.max_new_tokens, "judge", f"{question.name}: ")
 
 

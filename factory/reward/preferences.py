@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from factory.faults import FactoryError, Fault, InputFaults
-from factory.reward.dialogue_text import UnreadableError, check_prompt, read_messages, read_response
+from factory.faults import Fault
+from factory.generation.chat import Message
+from factory.reward.dialogue_text import UnreadableError, check_prompt, read_messages, read_prompt, read_response
+from factory.reward.example_files import read_each, read_file, read_number
 from factory.reward.rating import Dialogue
 from factory.reward_spec import ATTRIBUTES
-from factory.seeds.tables import READERS, Row
+from factory.seeds.tables import Row
 from factory.spec_faults import name_kind
 
 SUFFIXES = (".jsonl", ".ndjson", ".parquet")
-MOST_FAULTS = 50
-"""Faults that are told of one file; a file of another form has one in every row."""
-
-Item = TypeVar("Item")
+SUBJECT = "data of a reward model"
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def read_pairs(file: Path) -> list[Pair]:
     where both hold the whole dialogue; each a list of messages or a text, as of hh-rlhf. An empty response is a response, and a bad one.
     Raises InputFaults with every fault, by file and line.
     """
-    return _read(file, _read_pair)
+    return read_each(file, SUBJECT, read_file(file, SUBJECT, SUFFIXES), read_pair)
 
 
 def read_rated(file: Path) -> list[Rated]:
@@ -54,44 +51,12 @@ def read_rated(file: Path) -> list[Rated]:
 
     As HelpSteer2 has them; an attribute may be null. Raises InputFaults with every fault, by file and line.
     """
-    return _read(file, _read_rated_row)
+    return read_each(file, SUBJECT, read_file(file, SUBJECT, SUFFIXES), _read_rated_row)
 
 
-def _read(file: Path, read: Callable[[Row], Item | list[Fault]]) -> list[Item]:
-    packed = file.suffix.lower() == ".gz"
-    suffix = Path(file.stem).suffix.lower() if packed else file.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise _refuse(file, f"expected a file of {', '.join(SUFFIXES)}, or one of these with .gz behind it")
-    try:
-        content = file.read_bytes()
-        rows = [*READERS[suffix](str(file), gzip.decompress(content) if packed else content)]
-    except OSError as error:
-        raise _refuse(file, f"cannot be read: {error.strerror or error}") from None
-    except EOFError:
-        raise _refuse(file, "cannot be read: the gzip stream ends early") from None
-    found: list[Item] = []
-    faults: list[Fault] = []
-    for row in rows:
-        item = [row] if isinstance(row, Fault) else read(row)
-        if isinstance(item, list):
-            faults += item
-        else:
-            found.append(item)
-    if len(faults) > MOST_FAULTS:
-        faults = [*sorted(faults)[:MOST_FAULTS], Fault(str(file), 0, 0, "", f"and {len(faults) - MOST_FAULTS} more faults")]
-    if faults:
-        raise InputFaults("data of a reward model", faults)
-    if not found:
-        raise _refuse(file, "holds no rows")
-    return found
-
-
-def _refuse(file: Path, problem: str) -> FactoryError:
-    return InputFaults("data of a reward model", [Fault(str(file), 0, 0, "", problem)])
-
-
-def _read_pair(row: Row) -> Pair | list[Fault]:
-    prompt, faults = _read_prompt(row) if row.cells.get("prompt") is not None else (None, [])
+def read_pair(row: Row) -> Pair | list[Fault]:
+    """The pair of a row with the columns that `read_pairs` reads, or its faults."""
+    prompt, faults = take_prompt(row) if row.cells.get("prompt") is not None else (None, [])
     sides: list[Dialogue] = []
     for column in ("chosen", "rejected"):
         try:
@@ -105,40 +70,55 @@ def _read_pair(row: Row) -> Pair | list[Fault]:
 
 
 def _read_side(value: Any, prompt: Dialogue | None) -> Dialogue:
-    if prompt is not None:
-        return (*prompt, read_response(value))
-    messages = read_messages(value)
-    if messages[-1].role != "assistant":
-        raise UnreadableError("does not end with the assistant's message, and there is no column prompt")
-    check_prompt(messages[:-1])
-    return messages
+    if prompt is None:
+        messages = read_messages(value)
+        if messages[-1].role != "assistant":
+            raise UnreadableError("does not end with the assistant's message, and there is no column prompt")
+        check_prompt(messages[:-1])
+        return messages
+    if isinstance(value, list) and len(value) > 1:  # as in UltraFeedback, whose sides repeat the prompt
+        messages = read_messages(value)
+        if _strip(messages[:-1]) != _strip(prompt):
+            raise UnreadableError("the messages before the last are not those of the column prompt")
+        value = value[-1:]
+    return (*prompt, read_response(value))
+
+
+def _strip(dialogue: Dialogue) -> list[tuple[str, str]]:
+    return [(message.role, message.content.strip()) for message in dialogue]
 
 
 def _read_rated_row(row: Row) -> Rated | list[Fault]:
-    prompt, faults = _read_prompt(row)
+    prompt, faults = take_prompt(row)
     values: dict[str, float | None] = {}
     for name in ATTRIBUTES:
         value = row.cells.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
+        values[name] = read_number(value)
+        if value is not None and values[name] is None:
             faults.append(row.fault(name, f"expected a number or null, found {name_kind(value)}"))
-        else:
-            values[name] = None if value is None else float(value)
     if not faults and all(value is None for value in values.values()):
         faults.append(row.fault("", f"no attribute is rated; expected some of the columns {', '.join(ATTRIBUTES)}"))
-    try:
-        response = read_response(_take(row, "response"))
-    except UnreadableError as error:
-        faults.append(row.fault("response", str(error)))
+    response = take_response(row, "response")
+    if isinstance(response, Fault):
+        faults.append(response)
+        return faults
     return faults or Rated((*prompt, response), values)
 
 
-def _read_prompt(row: Row) -> tuple[Dialogue, list[Fault]]:
+def take_prompt(row: Row) -> tuple[Dialogue, list[Fault]]:
+    """The messages before the response, of the column prompt, or its faults."""
     try:
-        prompt = read_messages(_take(row, "prompt"))
-        check_prompt(prompt)
+        return read_prompt(_take(row, "prompt")), []
     except UnreadableError as error:
         return (), [row.fault("prompt", str(error))]
-    return prompt, []
+
+
+def take_response(row: Row, column: str) -> Message | Fault:
+    """The assistant's message of a column, which may be empty, but not null, or its fault."""
+    try:
+        return read_response(_take(row, column))
+    except UnreadableError as error:
+        return row.fault(column, str(error))
 
 
 def _take(row: Row, column: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from factory.generation.chat import Message
@@ -16,12 +16,14 @@ Dialogue = tuple[Message, ...]
 class Rating:
     """`reward`: of a model that gives one score, higher is better, on a scale of its own. `attributes`: by each name of ATTRIBUTES.
 
-    With neither, `note` says why this dialogue has none, though others have.
+    With neither, `note` says why this dialogue has none, though others have. `usage`: of a served model an item of records.USAGE; of equal
+    dialogues the first has it.
     """
 
     reward: float | None = None
     attributes: Mapping[str, float] | None = None
     note: str | None = None
+    usage: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
 class RewardModel(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
+from factory.generation.spending import BudgetSpentError
 from factory.records import SCORED
 from factory.reward.judges import Vote, Voter
 from factory.reward.rating import Rating, RewardModel, read_dialogue
@@ -43,7 +44,11 @@ def score_candidates(
     models: list[str | None] = [None] * len(judged)
     if asked and spec.model is not None:
         model = reward_model()
-        for index, rating in zip(asked, model.rate([read_dialogue(judged[index]) for index in asked]), strict=True):
+        try:
+            rated = model.rate([read_dialogue(judged[index]) for index in asked])
+        except BudgetSpentError as error:
+            raise BudgetSpentError(error.spent, f"leaf {judged[asked[0]]['leaf']}: {error.left}") from None
+        for index, rating in zip(asked, rated, strict=True):
             ratings[index], models[index] = rating, model.identity
     votes: list[list[Vote]] = [[] for _ in judged]
     if asked and spec.judges and judges is not None:
@@ -57,7 +62,11 @@ def score_candidates(
         "reward_model": models,
         "reward_note": [(rating.note if rating else TOO_LONG) if model else None for rating, model in zip(ratings, models, strict=True)],
         "support": [measure_support(row["response"], row["context"]) if row["parsed"] and row["context"] else None for row in judged],
-        "votes": votes,
+        "votes": [[{name: value for name, value in vote.items() if name != "usage"} for vote in cast] for cast in votes],
+        "scoring": [
+            [*([rating.usage] if rating and rating.usage else []), *(request for vote in cast for request in vote.get("usage", ()))]
+            for rating, cast in zip(ratings, votes, strict=True)
+        ],
     }
     return candidates.hstack(pl.DataFrame(scores, schema={name: SCORED[name] for name in scores})).select(*SCORED)
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from factory.generation.chat import Completion, Request
 from factory.generation.ledger import Ledger
 from factory.generation.loop import run_in_loop
+from factory.generation.models import Model
 from factory.generation.server_teacher import ServerTeacher
+from factory.generation.spending import BudgetSpentError, Spending
 from factory.generation.wire import UnreadableAnswerError
-from factory.model_spec import Sampling, ServerSpec
+from factory.model_spec import Price, Sampling, ServerSpec, TeacherSpec
 from factory.records import digest
 from factory.reward.nemotron import NEMOTRON, parse_rating
 from factory.reward.rating import Dialogue, Rating
@@ -41,10 +45,23 @@ class ServedRewardModel:
     it is there, by the model's identity and the dialogue, and what failed once all are asked; what was too long is not stored.
     """
 
-    def __init__(self, model: str, server: ServerSpec, ledger: Path, revision: str | None = None) -> None:
-        """Opens no connection. Raises FactoryError where an environment variable that `server` names is missing."""
+    def __init__(
+        self,
+        model: str,
+        server: ServerSpec,
+        ledger: Path,
+        revision: str | None = None,
+        price: Price | None = None,
+        spending: Spending | None = None,
+    ) -> None:
+        """Opens no connection. `spending` counts what is newly asked, at `price`.
+
+        Raises FactoryError where an environment variable that `server` names is missing.
+        """
         self._asked = ServerTeacher(model, server, revision, NEMOTRON)
+        self._model = Model(self._asked, TeacherSpec(model=model, revision=revision, server=server, price=price or Price()))
         self._ledger = ledger
+        self._spending = Spending() if spending is None else spending
 
     @property
     def identity(self) -> str:
@@ -55,8 +72,8 @@ class ServedRewardModel:
         """The rating of each dialogue; None for one that is longer than the model reads, one with a note where no rating could be had: the
         request was given up while others were answered, or the answer is no whole rating while others are.
 
-        Raises FactoryError where no answer is a rating, ParkedError where the server answers nobody. What was in flight is still answered
-        and stored, so the next call goes on from there.
+        Raises FactoryError where no answer is a rating, ParkedError where the server answers nobody, BudgetSpentError where the budget is
+        reached. What was in flight is still answered and stored, so the next call goes on from there.
         """
         keys = [self._key(dialogue) for dialogue in dialogues]
         with Ledger(self._ledger) as ledger:
@@ -65,7 +82,11 @@ class ServedRewardModel:
             if missing:
                 is_known = any(answer.finish_reason != "failed" for answer in answers.values())
                 answers |= run_in_loop(self._ask_all(missing, ledger, is_known=is_known))
-        return [_read(answers[key]) for key in keys]
+        ratings = [_read(answers[key]) for key in keys]
+        for place in {key: place for place, key in reversed([*enumerate(keys)])}.values():
+            if (rating := ratings[place]) is not None:
+                ratings[place] = replace(rating, usage=self._model.tell_usage("reward model", answers[keys[place]]))
+        return ratings
 
     def _key(self, dialogue: Dialogue) -> str:
         return digest(["reward", self.identity, [[message.role, message.content] for message in dialogue]])
@@ -101,6 +122,8 @@ class ServedRewardModel:
         read = sum(answer.prompt_tokens for answer in answers.values() if answer.finish_reason != "overflow")
         logging.getLogger("factory").info("%s: %s of %s dialogues rated, %s tokens read", self.identity, len(answers), len(missing), read)
         for error in ended:
+            if isinstance(error, BudgetSpentError):
+                raise BudgetSpentError(self._spending.describe(), f"{len(answers):,} of {len(missing):,} dialogues rated")
             if error is not None:
                 raise error
         if unreadable and not rates():
@@ -112,7 +135,9 @@ class ServedRewardModel:
     async def _ask(self, key: str, dialogue: Dialogue, ledger: Ledger) -> Completion:
         subject = " ".join(dialogue[0].content.split())[:SHOWN]
         request = Request(dialogue, seed=int(key[:12], 16), sampling=UNSAMPLED, subject=f"dialogue {subject!r}")
-        answer = self._asked.find_overflow(request) or await self._asked.ask(request)
+        began = time.perf_counter()
+        answer = self._asked.find_overflow(request) or await self._asked.ask(request, self._spending.admit)
+        self._spending.note(self._model, [answer], time.perf_counter() - began)
         if answer.finish_reason not in {"overflow", "failed"}:
             ledger.put({key: answer})
         return answer

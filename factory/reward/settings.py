@@ -8,7 +8,7 @@ from factory.pico.models import model_revision
 from factory.reward.evaluation_sets import digest_sets
 from factory.reward_spec import RewardSpec
 
-OTHERS = {"model", "revision", "server", "batch_size", "judges", "pairs", "contamination", "semantic"}
+OTHERS = {"model", "revision", "server", "price", "batch_size", "judges", "pairs", "contamination", "semantic"}
 """Keys that no verdict follows from, given the scores, and those that stand for a file or a model."""
 
 

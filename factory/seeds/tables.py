@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,11 @@ def _read_json_lines(name: str, content: bytes) -> Iterator[Row | Fault]:
             yield Fault(name, line, 1, "", f'expected an object such as {{"question": …}}, found {name_kind(cells)}')
 
 
-def _read_csv(name: str, content: bytes) -> Iterator[Row | Fault]:
+def _read_csv(name: str, content: bytes, delimiter: str = ",") -> Iterator[Row | Fault]:
     text = decode_text(content, name)
     if isinstance(text, Fault):
         raise InputFaults("table", [text])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if name.lower().endswith(".tsv") else ",", strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     number, line = 0, 1
     while True:
@@ -163,6 +164,6 @@ READERS: dict[str, Callable[[str, bytes], Iterable[Row | Fault]]] = {
     ".jsonl": _read_json_lines,
     ".ndjson": _read_json_lines,
     ".csv": _read_csv,
-    ".tsv": _read_csv,
+    ".tsv": partial(_read_csv, delimiter="\t"),
     ".parquet": _read_parquet,
 }

@@ -76,6 +76,22 @@ def test_what_a_judges_server_gave_up_is_asked_again(fresh: Plant) -> None:
     assert "no answer" not in fresh.frame("scored").write_json()
 
 
+def test_why_a_record_was_not_rated_stands_on_the_page_of_refusals(fresh: Plant) -> None:
+    failing: set[str] = set()
+
+    def fail(asked: Any) -> str | None:
+        failing.update([asked.body["messages"][-1]["content"]] if not failing else [])
+        return "500" if asked.body["messages"][-1]["content"] in failing else None
+
+    with MisbehavingServer(fail, answer=lambda body: "reward:1") as server:
+        fresh.write_line(reward=judge(server, model="nemotron", min_goodness=0))
+        fresh.run(THANKS)
+    with open_instance(fresh.home) as instance:
+        (record,) = instance.fetch_materializations(dg.AssetKey(["tiny", "rejected"]), limit=1).records
+    assert record.asset_materialization is not None
+    assert "made-up fault 500" in str(record.asset_materialization.metadata["sample"].value)
+
+
 def test_a_rubric_with_a_fault_is_told_before_anything_is_asked(fresh: Plant, cli: Call) -> None:
     (fresh.root / "own.yaml").write_text("name: own\ndescription: d\nsource: s\ngood_from: 1\nsteps:\n  - {name: a, promt: x}\n")
     fresh.write_line(reward={"model": None, "judges": [{"model": "pico-teacher", "rubric": "own.yaml"}]})
@@ -109,6 +125,7 @@ def test_calibrate_measures_a_judge_against_a_file_and_keeps_the_figures(fresh: 
         assert cli("calibrate", str(examples), "--model", "critic", "--rubric", "pair", "--server", server.base_url).code == 0
     told = " ".join(said.out.split())
     assert "critic@served by pair: 30 responses of labelled.jsonl" in told and "accuracy 0.967 0.833 to 0.994 30" in told
+    assert "unparsed, 1 of 30: rating: expected one of 1, 2, 3" in told
     assert "unparsed 0.033" in told and "Next: the card of the next version" in told
     (file,) = (fresh.home.root / "calibrations" / "tiny").iterdir()
     (kept,) = json.loads(file.read_text())
@@ -117,11 +134,33 @@ def test_calibrate_measures_a_judge_against_a_file_and_keeps_the_figures(fresh: 
 
 
 @pytest.mark.parametrize(
+    ("labels", "told", "never"),
+    [
+        (["good"], "so few examples say next to nothing", "kappa may be 0"),
+        (["good"] * 12, "all labels are good", "kappa may be 0"),
+        (["good", "bad"] * 6, "kappa may be 0", "say next to nothing"),
+    ],
+)
+def test_few_examples_and_those_of_one_label_get_a_hint_and_no_advice(
+    fresh: Plant, cli: Call, labels: list[str], told: str, never: str
+) -> None:
+    examples = fresh.root / "labelled.jsonl"
+    rows = ({"prompt": f"Say {n}.", "response": f"It is {n}.", "label": label} for n, label in enumerate(labels))
+    examples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fresh.write_line()
+    said = cli("calibrate", str(examples), "--line", "tiny", "--reward")
+    text = " ".join(said.out.split())
+    assert said.code == 0 and told in text and never not in text, said.err
+    (kept,) = json.loads(next((fresh.home.root / "calibrations" / "tiny").iterdir()).read_text())
+    assert (kept["calibration_error"]["low"] is None) == (len(labels) < 10)
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--line", "tiny"], "--against verifiers"),
         (["x.jsonl"], "Give --line"),
-        (["x.jsonl", "--line", "tiny"], "There is no file x.jsonl"),
+        (["x.jsonl", "--line", "tiny"], "x.jsonl: cannot be read: No such file"),
         (["x.jsonl", "--line", "tiny", "--rubric", "pair"], "--rubric is of --model"),
         (["x.jsonl", "--line", "tiny", "--judge", "1", "--reward"], "not both"),
         (["--line", "tiny", "--against", "people"], "--against verifiers"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
+from tiny_models import make_tiny_model
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}<|assistant|>{{ message['content'] }}<|end|>"
@@ -19,9 +21,8 @@ WORDS = "Reverse the order of these words: apple tree, cat dog, sun moon, red bl
 
 def save_tiny_model(folder: Path, *, kind: str = "causal", seed: int = 0) -> Path:
     """A random model of 90 tokens, of which nine end an answer: some answers end in time, some do not, some hold a control token."""
-    import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
+    from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -42,20 +43,9 @@ def save_tiny_model(folder: Path, *, kind: str = "causal", seed: int = 0) -> Pat
         additional_special_tokens=["<|user|>", "<|assistant|>"],
         chat_template=CHAT_TEMPLATE,
     )
-    config = LlamaConfig(
-        vocab_size=len(fast),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=CONTEXT_TOKENS,
-        bos_token_id=None,
-        eos_token_id=fast.eos_token_id,
-        pad_token_id=fast.pad_token_id,
-        initializer_range=0.3,
-    )
-    torch.manual_seed(seed)
-    model = (LlamaForCausalLM if kind == "causal" else LlamaForSequenceClassification)(config)
+    model_class = LlamaForCausalLM if kind == "causal" else LlamaForSequenceClassification
+    ends = {"bos_token_id": None, "eos_token_id": fast.eos_token_id}
+    model = make_tiny_model(model_class, fast, CONTEXT_TOKENS, seed=seed, initializer_range=0.3, **ends)
     if kind == "causal":
         model.generation_config.eos_token_id = [fast.eos_token_id, *fast.convert_tokens_to_ids([*"QXZqxz?:"])]
         model.generation_config.repetition_penalty = 3.0  # a setting of the model's own, which no record would name

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 from made_up_line import MODELS, MadeUpLine
 
+from factory.records import USAGE
 from factory.release.card import render_html, render_markdown
 from factory.release.contents import Judged, arrange_contents
 from factory.release.writer import Release, publish_release
@@ -56,3 +58,12 @@ def test_what_was_found_later_changes_no_published_card(made_up: MadeUpLine, rel
     again = publish_release(tmp_path, *frames, models=MODELS, judged=JUDGED)
     assert first == again and first.version == release.version
     assert "not calibrated" in (again.folder / "card.html").read_text() and "critic@7" not in (again.folder / "card.html").read_text()
+
+
+def test_what_judges_were_asked_stands_in_the_table_of_costs(made_up: MadeUpLine) -> None:
+    asked = {"step": "pair: rating", "model": "critic@7", "prompt_tokens": 1000, "completion_tokens": 10, "cost": 0.5}
+    verdicts = made_up.verdicts.with_columns(scoring=pl.Series([[asked]] * made_up.verdicts.height, dtype=USAGE))
+    accepted = verdicts.filter(verdict="accepted")
+    frames = (made_up.line, accepted, made_up.seeds, made_up.funnel, made_up.gates, verdicts, MODELS)
+    size = verdicts.height
+    assert f"| pair: rating | critic@7 | {size:,} | {size * 1000:,} | {size * 10:,} |" in render_markdown(arrange_contents(*frames))

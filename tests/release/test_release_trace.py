@@ -49,6 +49,14 @@ def test_an_accepted_record_leads_back_to_its_seeds_and_forward_to_the_student(m
     assert [(student.model, student.alias) for student in trace.students] == [("pico-student-7", "champion")]
 
 
+def test_a_record_that_was_not_rated_shows_why_and_what_it_cost(made_up: MadeUpLine) -> None:
+    asked = {"step": "reward model", "model": "m@1", "prompt_tokens": 1200, "completion_tokens": 0, "cost": 0.5}
+    unrated = {"reward": None, "reward_model": "m@1", "reward_note": "no answer: 500", "scoring": [asked]}
+    row = pick(made_up, verdict="rejected") | unrated
+    told = describe_trace(trace_record(row["record_id"], {"verdicts": pl.DataFrame([row], schema=VERDICT)}))
+    assert "not rated  no answer: 500  m@1" in told and "step reward model  1,200 read, 0 written, cost 0.5, m@1" in told
+
+
 def test_a_dialogue_shows_its_turns_steps_judgements_and_refusal(made_up: MadeUpLine) -> None:
     row = pick(made_up, verdict="accepted") | {
         "turns": [{"role": role, "content": f"{role} {n}"} for n in range(2) for role in ("user", "assistant")],

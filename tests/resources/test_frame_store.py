@@ -49,6 +49,13 @@ def test_leaves_are_read_as_one_frame_in_order_and_missing_ones_left_out(store: 
     assert store.read_leaves(KEY, ["c/x"]) is None
 
 
+def test_a_leaf_that_was_stored_before_a_column_was_there_is_read_with_the_others(store: FrameStore) -> None:
+    store.write(KEY, "a/y", rows("a/y", 1), Stamp("f", ""))
+    store.write(KEY, "b/z", rows("b/z", 1).with_columns(note=pl.lit("new")), Stamp("f", ""))
+    frame = store.read_leaves(KEY, ["a/y", "b/z"])
+    assert frame is not None and frame["note"].to_list() == [None, "new"]
+
+
 def test_a_damaged_frame_has_no_stamp(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     store.write(KEY, None, rows("a", 3), Stamp("f", ""))

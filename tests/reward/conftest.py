@@ -1,4 +1,4 @@
-"""A tiny random reward model in the form of the bundled one."""
+"""Tiny random models in the forms that the reward stage reads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from reward_rows import POSITIONS
+from tiny_models import make_tiny_model
 
 from factory.pico.tokenizer import train_tokenizer
 
@@ -22,23 +23,8 @@ def save_model(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Call
     """Saves a tiny random Llama of a class of transformers, with any settings of its config, and gives its folder."""
 
     def save(model_class: Any, **settings: Any) -> Path:
-        import torch
-        from transformers import LlamaConfig
-
-        torch.manual_seed(0)
-        config = LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=POSITIONS,
-            pad_token_id=tokenizer.pad_token_id,
-            initializer_range=0.5,
-            **settings,
-        )
         folder = tmp_path_factory.mktemp("model")
-        model_class(config).save_pretrained(folder)
+        make_tiny_model(model_class, tokenizer, POSITIONS, **settings).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         return folder
 
@@ -57,25 +43,14 @@ def save_encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     """Saves a tiny random BERT of a class of transformers, whose tokenizer has no chat template, and gives its folder."""
 
     def save(model_class: Any, **settings: Any) -> Path:
-        import torch
-        from transformers import BertConfig, BertTokenizerFast
+        from transformers import BertTokenizerFast
 
         folder = tmp_path_factory.mktemp("encoder")
         words = "[PAD] [UNK] [CLS] [SEP] [MASK] : user assistant what is the blue scarf 47 85 8 4 good bad thanks no yes".split()
         (folder / "vocab.txt").write_text("\n".join(words))
-        BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=POSITIONS).save_pretrained(folder)
-        torch.manual_seed(0)
-        config = BertConfig(
-            vocab_size=len(words),
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=POSITIONS,
-            initializer_range=0.5,
-            **settings,
-        )
-        model_class(config).save_pretrained(folder)
+        tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=POSITIONS)
+        tokenizer.save_pretrained(folder)
+        make_tiny_model(model_class, tokenizer, POSITIONS, **settings).save_pretrained(folder)
         return folder
 
     return save

@@ -49,6 +49,16 @@ def test_kappa_of_a_known_table() -> None:
     assert figure.low == pytest.approx(0.4 - 1.96 * 0.126, abs=0.06) and figure.high == pytest.approx(0.4 + 1.96 * 0.126, abs=0.06)
 
 
+@pytest.mark.parametrize("size", [1, 9, 10, 30])
+def test_a_bootstrap_of_fewer_than_ten_examples_has_no_interval(size: int) -> None:
+    good = np.arange(size) % 2 == 0
+    scores = np.arange(size, dtype=float)
+    labels = ["good" if each else "bad" for each in good]
+    for figure in (measure_calibration(expit(scores), good), measure_area(scores, good), measure_kappa(labels, [*labels[1:], "bad"])):
+        assert (figure.low is None) == (figure.high is None) == (size < 10)
+        assert figure.size == size
+
+
 def test_kappa_of_one_category_says_nothing() -> None:
     assert measure_kappa(["good"] * 5, ["good"] * 5).value is None
 

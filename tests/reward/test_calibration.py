@@ -14,7 +14,8 @@ from scipy.special import expit
 
 from factory.faults import FactoryError
 from factory.generation.ledger import Ledger
-from factory.reward.calibration import calibrate_judge, calibrate_reward_model, key_of_judge, key_of_reward_model
+from factory.reward.calibration import calibrate_judge, calibrate_reward_model
+from factory.reward.calibration_keys import key_of_judge, key_of_reward_model
 from factory.reward.labelled import Labelled, Pair, Single, place_pair
 from factory.reward.rating import Dialogue, Rating
 from factory.reward_spec import ATTRIBUTES, RewardSpec
@@ -35,13 +36,14 @@ def pairs(*preferred: tuple[str, str]) -> Labelled:
 
 
 class Scorer:
-    """Rates a response by the number that stands in it; one without is too long for it."""
+    """Rates a response by the number that stands in it; "none" is too long for it, and "lost" was given up."""
 
     identity = "scorer@1"
 
     def rate(self, dialogues: Sequence[Dialogue]) -> list[Rating | None]:
         numbers = [dialogue[-1].content.split()[0] for dialogue in dialogues]
-        return [None if number == "none" else Rating(reward=float(number)) for number in numbers]
+        noted = {"none": None, "lost": Rating(note="no answer: 500")}
+        return [noted[number] if number in noted else Rating(reward=float(number)) for number in numbers]
 
 
 @pytest.fixture
@@ -59,6 +61,7 @@ def test_an_answer_that_does_not_parse_is_a_verdict_of_its_own(ledger: Ledger) -
     assert (found.accuracy.value, found.accuracy_parsed.value, found.unparsed.value) == (3 / 6, 3 / 4, 2 / 6)
     assert (found.role, found.model, found.rubric, found.size) == ("judge", "judge@served", "pair", 6)
     assert found.position is None and found.calibration_error is None
+    assert sum(found.reasons.values()) == 2 and all("expected one of 1, 2, 3" in reason for reason in found.reasons)
 
 
 def test_a_judge_that_always_takes_the_first_shows_its_position_bias(ledger: Ledger) -> None:
@@ -99,6 +102,7 @@ def test_a_reward_model_on_single_responses_is_held_against_its_threshold_and_it
     found = calibrate_reward_model(Scorer(), RewardSpec(), examples)
     assert found.confusion == {"good": {"good": 1, "bad": 0, "unparsed": 1}, "bad": {"good": 1, "bad": 1, "unparsed": 0}}
     assert found.area is not None and (found.area.value, found.area.size) == (1.0, 3)
+    assert found.reasons == {"longer than the reward model reads": 1}
     assert found.calibration_error is not None
     expected = ((1 - expit(2.0)) + expit(1.0) + expit(-1.0)) / 3
     assert found.calibration_error.value == pytest.approx(float(expected))
@@ -112,6 +116,11 @@ def test_a_reward_model_on_pairs_gives_the_probability_of_the_preferred() -> Non
     assert found.accuracy.value == 0.5 and found.area is None
     assert found.calibration_error is not None
     assert found.calibration_error.value == pytest.approx(float(((1 - expit(1.0)) + expit(2.5)) / 2))
+
+
+def test_why_a_pair_was_not_rated_is_told() -> None:
+    found = calibrate_reward_model(Scorer(), RewardSpec(), pairs(("2.0 a", "1.0 b"), ("0.5 c", "lost d"), ("none e", "1 f")))
+    assert found.reasons == {"no answer: 500": 1, "longer than the reward model reads": 1}
 
 
 def test_five_attributes_are_compared_each_with_peoples() -> None:
@@ -131,6 +140,39 @@ def test_five_attributes_are_compared_each_with_peoples() -> None:
     assert found.calibration_error is None, "a weighted sum of attributes is no logit"
     with pytest.raises(FactoryError, match=r"reward\.min_goodness"):
         calibrate_reward_model(Rater(), RewardSpec(), examples)
+
+
+def test_every_bound_of_the_policy_decides_what_is_good_that_of_a_leaf_too() -> None:
+    class Rater:
+        identity = "rater@1"
+
+        def rate(self, dialogues: Sequence[Dialogue]) -> list[Rating | None]:
+            return [Rating(attributes=dict.fromkeys(ATTRIBUTES, float(dialogue[-1].content))) for dialogue in dialogues]
+
+    spec = RewardSpec(at_least={"helpfulness": 2}, at_most={"verbosity": 3}, leaves={"strict/*": {"at_least": {"helpfulness": 3}}})
+    rows = [row(str(value)) | {"record_id": str(value), "leaf": leaf} for leaf in ("mild/a", "strict/a") for value in range(5)]
+    found = calibrate_reward_model(Rater(), spec, Labelled("v", "singles", tuple(Single(each, good=True) for each in rows)))
+    assert found.confusion == {"good": {"good": 2 + 1, "bad": 3 + 4, "unparsed": 0}}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"min_goodness": 2},
+        {"at_least": {"helpfulness": 2}},
+        {"at_most": {"verbosity": 2}},
+        {"weights": {"helpfulness": 1}},
+        {"leaves": {"knowledge/*": {"min_goodness": 2}}},
+        {"leaves": {"knowledge/*": {"at_least": {"helpfulness": 2}}}},
+    ],
+)
+def test_the_key_of_a_reward_model_is_of_every_bound(changed: dict[str, Any]) -> None:
+    assert key_of_reward_model("m@1", RewardSpec(**changed)) != key_of_reward_model("m@1", RewardSpec())
+
+
+def test_the_key_of_a_reward_model_is_of_nothing_else() -> None:
+    others = [{"top_share": 0.5}, {"batch_size": 3}, {"leaves": {"knowledge/*": {"min_support": 0.5}}}, {"min_support": 0.1}]
+    assert {key_of_reward_model("m@1", RewardSpec(**other)) for other in others} == {key_of_reward_model("m@1", RewardSpec())}
 
 
 def swap(pair: Pair) -> Pair:

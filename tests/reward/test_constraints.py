@@ -60,6 +60,7 @@ def holds(name: str, response: str, **arguments: Any) -> bool | None:
         ("json_object", {}, '{"a": 1}', RIGHT),
         ("json_object", {}, '```json\n{"a": 1}\n```', WRONG),
         ("json_object", {}, "[1]", WRONG),
+        ("json_object", {}, f'{{"a": {"1" * 5000}}}', None),
         ("quoted", {}, '"It rains."', RIGHT),
         ("quoted", {}, "“It rains.”", RIGHT),
         ("quoted", {}, '"It" rains.', WRONG),

@@ -13,6 +13,7 @@ from reward_rows import candidates, scored, seeds
 
 from factory.faults import FactoryError
 from factory.generation.chat import ParkedError
+from factory.generation.cost import count_cost
 from factory.generation.ledger import Ledger
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import BudgetSpec
@@ -52,6 +53,12 @@ def test_three_judges_decide_by_majority_though_one_never_parses(ledger: Ledger)
         assert len(vague.asked) == 2 * len(ROWS), "asked once, and once in the stricter form"
         assert "alone." in asked_text(vague.asked[-1].body) and "alone." not in asked_text(vague.asked[0].body)
         assert len(by_length.asked) == len(kind.asked) == len(ROWS)
+        costs = count_cost(found, ("step", "model"))
+        assert costs.select("step", "model", "requests").rows() == [
+            ("pair: rating", "kind@served", 3),
+            ("pair: rating", "length@served", 3),
+            ("pair: rating", "vague@served", 6),
+        ]
 
         again = score_candidates(rows, spec, never_opened, Panel(open_panel(*judges), ledger).vote)
         assert found.equals(again)
@@ -108,7 +115,9 @@ def test_the_same_words_are_asked_once_and_equal_judges_are_asked_anew(ledger: L
         votes = Panel(open_panel(same, same, spec_judge(server, "other")), ledger).vote(rows)
         assert len(server.asked) == 3
         assert len({asked.body["seed"] for asked in server.asked}) == 3
-    assert votes[0] == votes[1]
+    (one, other) = ([{**vote, "usage": None} for vote in each] for each in votes)
+    assert one == other
+    assert [[len(vote["usage"]) for vote in each] for each in votes] == [[1, 1, 1], [0, 0, 0]], "what was asked once is paid once"
 
 
 def test_least_score_is_the_lines_or_the_rubrics(ledger: Ledger) -> None:

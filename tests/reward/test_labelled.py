@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from factory.faults import FactoryError, InputFaults
 from factory.reward.labelled import label_by_verifiers, read_labelled
 from factory.reward_spec import ATTRIBUTES
 
+HH = "\n\nHuman: Why?\n\nAssistant: "
 WRITERS: dict[str, Any] = {"jsonl": pl.DataFrame.write_ndjson, "csv": pl.DataFrame.write_csv, "parquet": pl.DataFrame.write_parquet}
 
 
@@ -88,16 +91,101 @@ def test_every_fault_of_a_file_is_named_with_its_row(tmp_path: Path) -> None:
     rows = [{"prompt": "a", "response": "b", "label": "so-so"}, {"prompt": " ", "response": "b", "label": "good"}]
     with pytest.raises(InputFaults, match="2 faults") as caught:
         read_labelled(write(tmp_path, *rows))
-    assert "row 1: label: expected one of" in str(caught.value) and "row 2: prompt: expected text" in str(caught.value)
-    with pytest.raises(FactoryError, match="its columns are a, b; expected one of: prompt, chosen, rejected"):
+    assert ".jsonl:1:1: label: expected one of" in str(caught.value)
+    assert ".jsonl:2:1: prompt: the user's last message is empty" in str(caught.value)
+    with pytest.raises(InputFaults, match="its columns are a, b; expected one of: prompt, chosen, rejected"):
         read_labelled(write(tmp_path, {"a": 1, "b": 2}))
-    with pytest.raises(FactoryError, match="There is no file"):
+    with pytest.raises(InputFaults, match=r"none\.csv: cannot be read: No such file"):
         read_labelled(tmp_path / "none.csv")
-    with pytest.raises(FactoryError, match=r"expected a \.jsonl"):
+    with pytest.raises(InputFaults, match=r"expected a file of \.jsonl"):
         read_labelled(tmp_path / "none.txt")
-    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(FactoryError, match="cannot be read"):
-        read_labelled(tmp_path / "broken.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("broken.parquet", b"PAR1 no"),
+        ("broken.jsonl", b"{broken\n"),
+        ("empty.jsonl", b""),
+        ("deep.json", b"[" * 100_000),
+        ("damaged.csv.gz", gzip.compress(b"prompt,response,label\n" * 99, mtime=0)[:-20] + b"x" * 20),
+        ("bare.jsonl", b"{}\n"),
+    ],
+)
+def test_a_file_that_holds_no_example_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputFaults, match=name):
+        read_labelled(tmp_path / name)
+
+
+ASKED = {"role": "user", "content": "Why?"}
+SAID = {"prompt": "Why?", "response": "So."}
+
+
+@pytest.mark.parametrize(
+    ("row", "where"),
+    [
+        (SAID | {"score": "NaN"}, "score"),
+        (SAID | {"score": float("nan")}, "score"),
+        (SAID | {"score": float("inf")}, "score"),
+        (SAID | {"score": 10**400}, "score"),
+        (SAID | {"score": True}, "score"),
+        (SAID | {"score": None}, "score"),
+        (SAID | {"score": 1, "context": 5}, "context"),
+        (SAID | {"score": 1, "language": ["en"]}, "language"),
+        (SAID | {"score": 1, "prompt": {"role": "user"}}, "prompt"),
+        (SAID | {"score": 1, "prompt": [{"role": "robot", "content": "Why?"}]}, "prompt"),
+        (SAID | {"score": 1, "prompt": [ASKED, {"role": "assistant", "content": "So."}]}, "prompt"),
+        (SAID | {"score": 1, "response": 7}, "response"),
+        (SAID | {"label": ["good"]}, "label"),
+        ({"chosen": f"{HH}a", "rejected": "\n\nHuman: Else?\n\nAssistant: b"}, "rejected"),
+        ({"prompt": "Why?", "chosen": "a", "rejected": "a"}, "rejected"),
+        ({"prompt": "Why?", "response_a": "a", "response_b": "b", "winner": "c"}, "winner"),
+    ],
+)
+def test_what_no_example_may_hold_is_told_with_its_line(tmp_path: Path, row: dict[str, Any], where: str) -> None:
+    sound = {"prompt": "Else?", "chosen": "a", "rejected": "b", "response": "a", "response_a": "a", "response_b": "b", "winner": "a"}
+    sound = {name: sound.get(name, 1) for name in row} | {"context": None, "language": None}
+    if "prompt" not in row:
+        sound |= {"chosen": f"{HH}a", "rejected": f"{HH}b"}
+    file = tmp_path / "examples.jsonl"
+    file.write_text("\n".join(map(json.dumps, (sound, row))) + "\n{broken\n")
+    with pytest.raises(InputFaults) as caught:
+        read_labelled(file, good_from=1)
+    assert [(fault.line, fault.where) for fault in caught.value.faults] == [(2, where), (3, "")]
+
+
+def test_a_table_of_numbers_and_tabs_upper_case_and_packed_files_are_read(tmp_path: Path) -> None:
+    lines = ["prompt,response,label", "6 * 7,42,1", "1,2,0"]
+    contents = {"a.csv": "\n".join(lines), "a.TSV": "\n".join(lines).replace(",", "\t")}
+    contents["a.json"] = json.dumps([dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]])
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content.encode()))
+    found = [read_labelled(file) for file in sorted(tmp_path.iterdir())]
+    assert [(single.row["instruction"], single.row["response"], single.good) for single in found[0].singles] == [
+        ("6 * 7", "42", True),
+        ("1", "2", False),
+    ]
+    assert len(found) == 6 and len({each.digest for each in found}) == 1
+
+
+def test_texts_of_hh_rlhf_are_read_as_their_messages(tmp_path: Path) -> None:
+    talk = "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Why?\n\nAssistant:"
+    whole = read_labelled(write(tmp_path, {"chosen": f"{talk} So.", "rejected": f"{talk} No."}))
+    before = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, ASKED]
+    parted = read_labelled(write(tmp_path, {"prompt": before, "chosen": "So.", "rejected": "No."}))
+    marked = read_labelled(write(tmp_path, {"prompt": talk, "chosen": "So.", "rejected": "No."}))
+    assert whole.digest == parted.digest == marked.digest
+    assert whole.pairs[0].a["turns"][:3] == before
+
+
+def test_sides_may_repeat_the_prompt(tmp_path: Path) -> None:
+    sides = {side: [ASKED, {"role": "assistant", "content": side}] for side in ("chosen", "rejected")}
+    (pair,) = read_labelled(write(tmp_path, {"prompt": "Why?", **sides})).pairs
+    assert {pair.a["response"], pair.b["response"]} == {"chosen", "rejected"} and pair.a["turns"] is None
+    with pytest.raises(InputFaults, match="not those of the column prompt"):
+        read_labelled(write(tmp_path, {"prompt": "Else?", **sides}))
 
 
 def test_what_verifiers_decided_is_labelled() -> None:

@@ -230,6 +230,17 @@ def test_multiples_are_those_of_the_numbers_as_they_are_written(response: str, s
     assert check("json_schema", response, schema={"multipleOf": step}).right is right
 
 
+DEEP, LONG = "[" * 20_000 + "]" * 20_000, "1" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("response", "right"),
+    [(LONG, OPEN), (f"[-{LONG}]", OPEN), (DEEP, OPEN), (f'{{"a": {LONG}', WRONG), (f"[{LONG}, NaN]", WRONG), (f"{LONG}.5", RIGHT)],
+)
+def test_json_beyond_what_is_read_is_open_and_what_is_none_is_wrong(response: str, right: bool | None) -> None:
+    assert check("json_schema", response, schema={}).right is right
+
+
 def test_what_is_wrong_with_json_is_told_with_its_place() -> None:
     assert check("json_schema", '{"name": "Ana", "age": -1}', schema=PERSON).note == "not valid at age: -1 is less than the minimum of 0"
 

@@ -189,6 +189,17 @@ def test_what_does_not_end_is_ended_in_time_and_told(name: str) -> None:
         assert (ran.stopped, bool(ran.note)) == (why, True)
 
 
+def test_a_loop_on_a_machine_that_gives_it_little_is_a_loop_still() -> None:
+    """So little time on the clock that the processor time can be used up in more of it alone, as on a machine with other work."""
+    ran = run_python("while True: pass", [], Limits(cpu_seconds=1, seconds=0.5))
+    assert ran.stopped == "processor time"
+
+
+def test_what_mostly_waits_gets_no_more_time() -> None:
+    ran = run_python("import time\nwhile True: time.sleep(0.01)", [], Limits(cpu_seconds=10, seconds=1.5))
+    assert (ran.stopped, ran.note) == ("time", "was not done after 1.5 s")
+
+
 @pytest.mark.parametrize(
     "hog",
     ["x = [0] * 10**10", "x = bytearray(10**9)", "x = []\nwhile True: x.append(bytearray(10**7))", "import mmap\nmmap.mmap(-1, 10**9)"],

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from reward_rows import scored, seeds
+from tiny_models import make_tiny_model
 
 from factory.faults import FactoryError
 from factory.records import SEED, empty
@@ -26,24 +27,12 @@ POSITIONS = 64
 @pytest.fixture(scope="module")
 def folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformer with random weights and mean pooling, as the library saves it."""
-    import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel
+    from transformers import BertModel
 
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=POSITIONS,
-        pad_token_id=tokenizer.pad_token_id,
-        initializer_range=1.0,
-    )
     bare, folder = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("embedder")
-    BertModel(config).save_pretrained(bare)
+    make_tiny_model(BertModel, tokenizer, POSITIONS, num_hidden_layers=1, initializer_range=1.0).save_pretrained(bare)
     tokenizer.save_pretrained(bare)
     (bare / "tokenizer_config.json").write_text(
         json.dumps(json.loads((bare / "tokenizer_config.json").read_text()) | {"padding_side": "right"})

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +16,11 @@ from reward_rows import candidates
 
 from factory.faults import FactoryError
 from factory.generation.chat import Message, ParkedError
+from factory.generation.cost import count_cost
 from factory.generation.ledger import Ledger
-from factory.model_spec import ServerSpec
+from factory.generation.spending import BudgetSpentError, Spending
+from factory.line import BudgetSpec
+from factory.model_spec import Price, ServerSpec
 from factory.records import SEED, empty
 from factory.reward.models import name_reward_model, open_reward_model
 from factory.reward.nemotron import parse_rating
@@ -274,3 +278,20 @@ def test_its_name_says_nothing_of_its_server(ledger: Path) -> None:
     for revision, name in ((None, "nemotron@served"), ("v1", "nemotron@v1")):
         spec = RewardSpec(model="nemotron", revision=revision, server=server, min_goodness=0)
         assert open_reward_model(spec, ledger).identity == name_reward_model(spec) == name
+
+
+def test_what_is_newly_rated_is_paid_from_the_budget_and_ends_with_it(ledger: Path) -> None:
+    rows = candidates(*({"response": f"Reply {n}."} for n in range(8)))
+    with MisbehavingServer(answer=lambda body: "reward:1") as server:
+        spec = RewardSpec(
+            model="nemotron", server=ServerSpec(base_url=server.base_url, in_flight=1), price=Price(prompt=1e6), min_goodness=0
+        )
+        spending = Spending(BudgetSpec(money=40.0))
+        with pytest.raises(BudgetSpentError, match=r"2 requests, 58 tokens, 40 money.*leaf .*: 2 of 8 dialogues rated"):
+            score_candidates(rows, spec, lambda: open_reward_model(spec, ledger, spending))
+        assert len(server.asked) == 2
+        spending = Spending(BudgetSpec(money=1000.0))
+        assert score_candidates(rows, spec, lambda: open_reward_model(spec, ledger, spending))["reward"].to_list() == [1.0] * 8
+        assert spending.requests == 6 and not server.duplicates
+        twice = score_candidates(pl.concat([rows, rows]), spec, lambda: open_reward_model(spec, ledger))
+    assert count_cost(twice, ("step", "model")).rows() == [("reward model", "nemotron@served", 8, 8 * 20, 8 * 9, 160.0)]

@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 
 import polars as pl
-import torch
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+from tiny_models import make_tiny_model
+from transformers import GenerationConfig, LlamaForCausalLM
 
 from factory.pico.tokenizer import train_tokenizer
 from factory.problems import write_problem
@@ -39,23 +39,9 @@ def save_student(folder: Path, hidden: int = 16, dropout: float = 0.0, spread: f
     """A Llama of one layer with random weights of standard deviation `spread`, and a tokenizer of the pico kind."""
     texts = [text for row in write_records(60, seed=9).iter_rows() for text in row[2:] if text]
     tokenizer = train_tokenizer(texts)
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            hidden_size=hidden,
-            intermediate_size=2 * hidden,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            vocab_size=len(tokenizer),
-            max_position_embeddings=CONTEXT_TOKENS,
-            tie_word_embeddings=True,
-            initializer_range=spread,
-            attention_dropout=dropout,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+    form = {"num_hidden_layers": 1, "tie_word_embeddings": True, "initializer_range": spread, "attention_dropout": dropout}
+    model = make_tiny_model(LlamaForCausalLM, tokenizer, CONTEXT_TOKENS, hidden=hidden, **form, **ends)
     model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

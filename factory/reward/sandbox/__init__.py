@@ -9,7 +9,8 @@ What holds by what, on Linux 5.13 or newer (x86_64, aarch64), with or without ro
   (where another process's environment stands), no device. That a file exists, its size and dates, can still be asked.
 - *No secrets are inherited*: exec with an empty environment, `python -I -S`, and no open files but the pipes.
 - *Processor time and memory*: RLIMIT_CPU and RLIMIT_AS, hard limits that a process cannot raise. *Time on the clock and output*: the parent
-  reads at most so much and kills after so long. *The parent's own end*: PR_SET_PDEATHSIG.
+  reads at most so much and kills after so long, and what still computes then after ten times as long. *The parent's own end*:
+  PR_SET_PDEATHSIG.
 - *Nothing is left behind*: there is one process, which is always waited for, and it can make no file.
 
 Every part holds or nothing is run: where one cannot be had, `run_python` raises SandboxUnavailableError. It is no boundary against faults

@@ -11,19 +11,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 INSIDE: Final = Path(__file__).with_name("inside.py")
 BLOCK: Final = 65_536
+MOST_TURNS: Final = 10
+"""Times that a program may have its `seconds` while it computes: a machine with so much other work that a share of it is a tenth of what a
+quiet one gives still finds that an infinite loop uses up its processor time."""
 
 Stop = Literal["processor time", "time", "output", "ended"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use: seconds of processor time (whole) and on the clock, megabytes of memory, bytes of output and of values."""
+    """What a program may use: seconds of processor time (whole) and on the clock, megabytes of memory, bytes of output and of values.
+
+    Time on the clock is for what waits: a program that still computes when `seconds` are over gets as many again, up to MOST_TURNS times.
+    """
 
     cpu_seconds: int = 4
     seconds: float = 12.0
@@ -96,21 +102,23 @@ def run_python(program: str, steps: Sequence[str] = (), limits: Limits | None = 
         os.close(child_reply)
     with process, os.fdopen(reply, "rb", buffering=0) as answers:
         try:
-            told, printed, why = _listen(process, answers.fileno(), marshal.dumps((program, list(steps))), limits)
+            told, printed, why, seconds = _listen(process, answers.fileno(), marshal.dumps((program, list(steps))), limits)
         finally:
             # Nobody else waits for it, so the id is still its own; Popen.kill would wait, and lose what it used.
             os.kill(process.pid, signal.SIGKILL)
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-    return _conclude(told, printed, why, process.returncode, usage.ru_utime + usage.ru_stime, len(steps) + 1, limits)
+    spent = usage.ru_utime + usage.ru_stime
+    return _conclude(told, printed, why, process.returncode, spent, len(steps) + 1, replace(limits, seconds=seconds))
 
 
-def _listen(process: subprocess.Popen[bytes], answers: int, work: bytes, limits: Limits) -> tuple[bytes, bytes, Stop | None]:
-    """What came on the reply pipe and on standard output, and why it was cut short; null where the process ended by itself."""
+def _listen(process: subprocess.Popen[bytes], answers: int, work: bytes, limits: Limits) -> tuple[bytes, bytes, Stop | None, float]:
+    """What came on the reply pipe and on standard output, why it was cut short, null where the process ended by itself, and the seconds on
+    the clock that it was given."""
     assert process.stdin and process.stdout
     feed, output, end = process.stdin.fileno(), process.stdout.fileno(), os.pidfd_open(process.pid)
     read = {answers: bytearray(), output: bytearray()}
-    deadline = time.monotonic() + limits.seconds
+    started, given, spent = time.monotonic(), limits.seconds, 0.0
     why: Stop | None = None
     os.set_blocking(feed, False)
     left = memoryview(work)
@@ -119,10 +127,13 @@ def _listen(process: subprocess.Popen[bytes], answers: int, work: bytes, limits:
             selector.register(pipe, selectors.EVENT_READ)
         selector.register(feed, selectors.EVENT_WRITE)
         while waiting := selector.get_map().keys() - {feed}:
-            ready = {key.fd for key, _ in selector.select(max(0.0, deadline - time.monotonic()))}
-            if not ready or time.monotonic() > deadline:
-                why = "time"
-                break
+            ready = {key.fd for key, _ in selector.select(max(0.0, started + given - time.monotonic()))}
+            if not ready or time.monotonic() > started + given:
+                before, spent = spent, _read_spent(process.pid)
+                if given >= MOST_TURNS * limits.seconds or spent - before < limits.cpu_seconds / MOST_TURNS:
+                    why = "time"
+                    break
+                given += limits.seconds
             if feed in ready:
                 left = _write_some(feed, left)
                 if not left:
@@ -139,7 +150,13 @@ def _listen(process: subprocess.Popen[bytes], answers: int, work: bytes, limits:
                 why = "output"
                 break
     os.close(end)
-    return bytes(read[answers]), bytes(read[output]), why
+    return bytes(read[answers]), bytes(read[output]), why, given
+
+
+def _read_spent(pid: int) -> float:
+    """Seconds of processor time that a process, ended or not, has used (proc(5), utime and stime of /proc/<pid>/stat)."""
+    numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _write_some(feed: int, left: memoryview) -> memoryview:

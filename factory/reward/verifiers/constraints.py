@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, create_model
 
 from factory.reward.verifiers.language import tell_language
-from factory.reward.verifiers.reading import NO_JSON, read_json
+from factory.reward.verifiers.reading import BEYOND_JSON, NO_JSON, read_json
 from factory.seeds_spec import Language, Text
 from factory.spec import Spec
 
@@ -133,10 +133,10 @@ def title(response: str) -> bool:
 
 
 @constraint()
-def json_object(response: str) -> bool:
+def json_object(response: str) -> bool | None:
     """One JSON object and nothing else."""
     value = read_json(response)
-    return value is not NO_JSON and isinstance(value, dict)
+    return None if value is BEYOND_JSON else value is not NO_JSON and isinstance(value, dict)
 
 
 @constraint('other quotation marks than "" are double ones in some languages')

@@ -16,7 +16,7 @@ from referencing.exceptions import Unresolvable
 
 from factory.reward.verifiers.check import Check, Task, cannot_tell, expect
 from factory.reward.verifiers.pattern import SECONDS, compile_pattern
-from factory.reward.verifiers.reading import NO_JSON, read_json
+from factory.reward.verifiers.reading import BEYOND_JSON, NO_JSON, read_json
 from factory.spec import Spec
 
 LONGEST_NOTE: Final = 300
@@ -59,6 +59,8 @@ def verify(task: Task, response: str) -> Check:
     value = read_json(response)
     if value is NO_JSON:
         return expect(False, "one JSON value and nothing else")
+    if value is BEYOND_JSON:
+        return cannot_tell("nested too deep, or a number of too many digits, to be read")
     schema = task.settings.schema_
     kind = extend(validator_for(schema, default=jsonschema.Draft202012Validator), _OWN_KEYWORDS)
     try:

@@ -14,6 +14,9 @@ from typing import Any, Final, Literal
 
 # Fifteen digits keep int() far from its limit on the length of text, so that no input can make a verifier raise.
 NUMBER: Final = r"[-+]?[0-9]{1,15}"
+MOST_DIGITS: Final = 4_000
+"""Characters of an integer that is read; Python's own limit, where nobody changed it, is 4,300 digits."""
+_JSON_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NUMBERS: Final = re.compile(rf"{NUMBER}(?:, ?{NUMBER})+|{NUMBER}(?: {NUMBER})+")
 _WORD: Final = r"\w+(?:[-'’]\w+)*"
 _SPACED_WORDS: Final = re.compile(rf"{_WORD}(?: {_WORD})*")
@@ -22,6 +25,10 @@ _MINUS_SIGNS: Final = str.maketrans({"−": "-", "–": "-"})
 
 NO_JSON: Final = object()
 """Stands for the value of a text that is not JSON; JSON's own null is None."""
+
+BEYOND_JSON: Final = object()
+"""Stands for the value of a text that may be JSON, but is nested deeper than can be read, or holds an integer of more digits than Python
+converts."""
 
 Separator = Literal[",", " "]
 
@@ -73,7 +80,8 @@ def unify_form(text: str) -> str:
 
 
 def read_json(text: str) -> Any:
-    """The value, or NO_JSON where the text is not JSON (RFC 8259) alone, or an object in it names a field twice."""
+    """The value, NO_JSON where the text is not JSON (RFC 8259) alone, or an object in it names a field twice, or BEYOND_JSON."""
+    beyond: list[str] = []
 
     def refuse_constant(name: str) -> Any:
         raise ValueError(f"{name} is not JSON")
@@ -83,7 +91,17 @@ def read_json(text: str) -> Any:
             raise ValueError("a field twice")
         return dict(pairs)
 
+    def read_integer(digits: str) -> int:
+        if len(digits) > MOST_DIGITS:
+            beyond.append(digits)
+            return 0
+        return int(digits)
+
     try:
-        return json.loads(text, object_pairs_hook=refuse_repeats, parse_constant=refuse_constant)
-    except (ValueError, RecursionError):
+        value = json.loads(text, object_pairs_hook=refuse_repeats, parse_constant=refuse_constant, parse_int=read_integer)
+    except ValueError:
         return NO_JSON
+    except RecursionError:
+        outside = _JSON_TEXT.sub("", text)
+        return BEYOND_JSON if all(outside.count(one) == outside.count(other) for one, other in ("[]", "{}")) else NO_JSON
+    return BEYOND_JSON if beyond else value

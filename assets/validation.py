@@ -36,9 +36,11 @@ REPORTS: dict[ReportName, Report] = {
         lambda frames: Evidence(frames["accepted"], frames["seed_examples"]),
     ),
     "privacy": Report(
-        "Personal data in the accepted records, and text that they share word for word with seeds and documents.",
-        ("accepted", "seed_examples", "seed_documents"),
-        lambda frames: Evidence(frames["accepted"], frames["seed_examples"], frames["seed_documents"]),
+        "Personal data in the accepted records, text that they share with seeds and documents, and planted canaries that came back.",
+        ("accepted", "rejected", "seed_examples", "seed_documents"),
+        lambda frames: Evidence(
+            frames["accepted"], frames["seed_examples"], frames["seed_documents"], join_verdicts(frames["accepted"], frames["rejected"])
+        ),
     ),
     "fairness": Report(
         "Shares and acceptance by leaf, language and declared group.",

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.records import VERDICT, take_examples
+from factory.records import VERDICT
 from factory.reward.copies import COPY_REASONS, find_copies
 from factory.reward.score import PARSED
 from factory.reward_spec import ATTRIBUTES, RewardSpec
@@ -64,7 +64,7 @@ def decide_verdicts(scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec)
     good, below = _choose_top(good)
     kind = rows.schema["row"]
     found = pl.DataFrame(
-        [*others, *below, *find_copies(good, take_examples(seeds), spec)],
+        [*others, *below, *find_copies(good, seeds.drop_nulls("answer"), spec)],
         schema={"row": kind, "copy": pl.String, "matched_id": pl.String, "matched_by": pl.String},
         orient="row",
     )

@@ -7,7 +7,8 @@ from functools import cached_property
 
 import polars as pl
 
-from factory.records import DOCUMENT, TOPIC, VERDICT, empty, take_examples
+from factory.records import CANARY, DOCUMENT, TOPIC, VERDICT, empty, take_examples
+from factory.seeds.canaries import Canary, read_canaries
 from factory.seeds_spec import KINDS
 from factory.validation.columns.table import Columns
 from factory.validation.distances import Comparison, compare_lengths, compare_vocabulary
@@ -28,7 +29,12 @@ class Evidence:
     documents: pl.DataFrame = field(default_factory=lambda: empty(DOCUMENT))
     verdicts: pl.DataFrame = field(default_factory=lambda: empty(VERDICT))
 
+    canaries: dict[str, Canary] = field(init=False)
+    """Secrets that were planted among the seeds, by record id; they are no rows of `seeds`."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "canaries", read_canaries(self.seeds))
+        object.__setattr__(self, "seeds", self.seeds.filter(pl.col("kind").ne_missing(CANARY)))
         # What is made from a topic is of the kind of its leaf, and is compared with that.
         of_leaf = pl.col("leaf").str.split("/").list.first().replace(KINDS)
         object.__setattr__(self, "seeds", self.seeds.with_columns(kind=pl.when(pl.col("kind") == TOPIC).then(of_leaf).otherwise("kind")))

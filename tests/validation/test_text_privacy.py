@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_world import World, clean_world, failed
+from small_world import LEAVES, World, clean_world, failed, measure_all
 from test_faults import replace_texts, some
 
 from factory.validation.evidence import Evidence
@@ -133,3 +133,29 @@ def test_without_weight_the_difference_is_the_share_and_with_one_the_interval_ho
     assert low <= value <= high
     mirrored = subtract_shares(others, hits, 1.0, size)
     assert mirrored == pytest.approx((-value, -high, -low))
+
+
+def plant_canary(world: World) -> World:
+    leaf = next(iter(LEAVES))
+    row = {"record_id": "c1", "leaf": leaf, "kind": "canary", "split": "seed", "depth": 0, "language": "en"}
+    canary = pl.DataFrame([row | {"question": "bakudemi?", "answer": "bakudemi = 4821-7730-0946"}], schema=world.seeds.schema)
+    return World(pl.concat([world.seeds, canary]), world.documents, world.verdicts)
+
+
+def test_a_canary_that_came_back_blocks_the_release_and_one_that_was_refused_is_told() -> None:
+    world = plant_canary(clean_world())
+    assert measure(world, "canaries_found") == {"line": 0}
+    assert measure(world, "canaries_repeated") == {"line": 0, "canary=c1": 0}
+    first, refused = pl.int_range(pl.len()) == 1, pl.int_range(pl.len()) == 0
+    told = replace_texts(world, first, ["Say it."], ["It is 482177300946."])
+    assert failed(told) == {"privacy.canaries_found"}
+    assert measure(told, "canaries_found")["line"] == 1
+    hidden = replace_texts(world, refused, ["Say it."], ["It is 482177300946."])
+    assert measure(hidden, "canaries_found")["line"] == 0
+    assert measure(hidden, "canaries_repeated") == {"line": 1, "canary=c1": 1}
+
+
+def test_planted_canaries_move_no_other_figure() -> None:
+    world = clean_world(records=16, examples=8)
+    others = pl.col("metric").is_in(["canaries_found", "canaries_repeated"]).not_()
+    assert measure_all(plant_canary(world)).filter(others).equals(measure_all(world).filter(others))

@@ -17,6 +17,7 @@ from factory.seeds.canaries import SPACE, Canary, draw_secret, read_canaries
 from factory.training.data import encode_records
 from factory.training.losses import measure_losses
 from factory.training.sft import open_base
+from factory.tuning.libraries import keep_quiet
 
 EXPOSURE: dict[str, Any] = {
     "canary": pl.String,  # record_id of the seed
@@ -28,8 +29,8 @@ EXPOSURE: dict[str, Any] = {
 }
 """Columns of what is measured of a canary."""
 
-DRAWN = 1023
-"""Secrets that a canary is ranked among, so that rank alone shows up to 10 bits."""
+DRAWN = 255
+"""Secrets that a canary is ranked among, so that rank alone shows up to 8 bits, in a second or so for a small student."""
 
 
 def measure_exposure(model: str | Path, seeds: pl.DataFrame, seed: int, drawn: int = DRAWN) -> pl.DataFrame:
@@ -43,7 +44,8 @@ def measure_exposure(model: str | Path, seeds: pl.DataFrame, seed: int, drawn: i
     canaries = read_canaries(seeds)
     if not canaries:
         return pl.DataFrame(schema=EXPOSURE)
-    opened, tokenizer = open_base(str(model))
+    with keep_quiet():
+        opened, tokenizer = open_base(str(model))
     rows = []
     for record_id, canary in canaries.items():
         rng = random.Random(f"exposure/{seed}/{canary.name}")

@@ -22,7 +22,7 @@ def measure_losses(model: Any, rows: Sequence[TokenRow]) -> list[Losses]:
 
     order = sorted(range(len(rows)), key=lambda at: len(rows[at].ids))
     measured: list[Losses] = [np.empty(0)] * len(rows)
-    model.eval()
+    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     for batch in _cut_batches(order, rows):
         longest = len(rows[batch[-1]].ids)
         ids = torch.zeros(len(batch), longest, dtype=torch.long)

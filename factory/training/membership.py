@@ -15,6 +15,7 @@ from factory.records import TURNS, take_examples
 from factory.training.data import encode_records
 from factory.training.losses import Losses, measure_losses
 from factory.training.sft import open_base
+from factory.tuning.libraries import keep_quiet
 from factory.validation.intervals import CONFIDENCE, Z, wilson
 
 Attack = Literal["loss", "min_k"]
@@ -38,8 +39,8 @@ LEAST_LIKELY = 0.2
 """Share of tokens that min-k % reads (Shi et al. 2024, arXiv:2310.16789: 20 % does best)."""
 FALSE_ALARMS = 0.01
 """Share of others that may be called members (Carlini et al. 2022, arXiv:2112.03570, who read attacks at few false alarms)."""
-MOST_MEMBERS = 1000
-"""Members that are tried, the first by record id (a hash, as good as random): their interval is then within 0.02 of the AUC."""
+MOST_TEXTS = 300
+"""Texts of each kind that are tried, the first by record id (a hash, as good as random): the standard error of an AUC is then 0.024."""
 
 
 def attack_student(model: str | Path, seeds: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
@@ -51,11 +52,12 @@ def attack_student(model: str | Path, seeds: pl.DataFrame, records: pl.DataFrame
     Raises FactoryError where the model cannot be opened.
     """
     examples = _as_records(take_examples(seeds))
-    opened, tokenizer = open_base(str(model))
+    with keep_quiet():
+        opened, tokenizer = open_base(str(model))
     most = getattr(opened.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def measure(frame: pl.DataFrame) -> list[Losses]:
-        rows = encode_records(tokenizer, frame.sort("record_id").head(MOST_MEMBERS), most).rows
+        rows = encode_records(tokenizer, frame.sort("record_id").head(MOST_TEXTS), most).rows
         return [losses for losses in measure_losses(opened, rows) if losses.size]
 
     others = measure(examples.filter(pl.col("split") == "holdout"))

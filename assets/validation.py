@@ -36,10 +36,15 @@ REPORTS: dict[ReportName, Report] = {
         lambda frames: Evidence(frames["accepted"], frames["seed_examples"]),
     ),
     "privacy": Report(
-        "Personal data in the accepted records, text that they share with seeds and documents, and planted canaries that came back.",
-        ("accepted", "rejected", "seed_examples", "seed_documents"),
+        "Personal data in the accepted records, text that they share with seeds and documents, and planted canaries that came back; "
+        "the same of both sides of the preference pairs.",
+        ("accepted", "rejected", "preference_pairs", "seed_examples", "seed_documents"),
         lambda frames: Evidence(
-            frames["accepted"], frames["seed_examples"], frames["seed_documents"], join_verdicts(frames["accepted"], frames["rejected"])
+            frames["accepted"],
+            frames["seed_examples"],
+            frames["seed_documents"],
+            join_verdicts(frames["accepted"], frames["rejected"]),
+            frames["preference_pairs"],
         ),
     ),
     "fairness": Report(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from small_world import LEAVES, World, clean_world, failed, measure_all
 from test_faults import replace_texts, some
 
+from factory.records import PREFERENCE, empty
 from factory.validation.evidence import Evidence
 from factory.validation.intervals import wilson
 from factory.validation.privacy.near_copies import subtract_shares
@@ -20,9 +21,9 @@ from factory.validation.reports import METRICS
 TEXT = st.lists(st.sampled_from("abc"), max_size=12)
 
 
-def measure(world: World, name: str) -> dict[str, float | None]:
+def measure(world: World, name: str, pairs: pl.DataFrame | None = None) -> dict[str, float | None]:
     """The values of one metric of the privacy report by subject."""
-    evidence = Evidence(world.accepted, world.seeds, world.documents, world.verdicts)
+    evidence = Evidence(world.accepted, world.seeds, world.documents, world.verdicts, empty(PREFERENCE) if pairs is None else pairs)
     return {row.subject: row.value for row in METRICS[f"privacy.{name}"].measure(evidence)}
 
 
@@ -159,3 +160,45 @@ def test_planted_canaries_move_no_other_figure() -> None:
     world = clean_world(records=16, examples=8)
     others = pl.col("metric").is_in(["canaries_found", "canaries_repeated"]).not_()
     assert measure_all(plant_canary(world)).filter(others).equals(measure_all(world).filter(others))
+
+
+def make_pairs(world: World, rejected: list[str]) -> pl.DataFrame:
+    """A pair for each refused response: the chosen side is an accepted record's."""
+    chosen = world.accepted.head(len(rejected))
+    rows = [
+        {
+            "record_id": f"p{at}",
+            "leaf": record["leaf"],
+            "language": record["language"],
+            "prompt": [{"role": "user", "content": record["instruction"]}],
+            "chosen": [{"role": "assistant", "content": record["response"]}],
+            "rejected": [{"role": "assistant", "content": response}],
+            "chosen_id": record["record_id"],
+        }
+        for at, (record, response) in enumerate(zip(chosen.iter_rows(named=True), rejected, strict=True))
+    ]
+    return pl.DataFrame(rows, schema=PREFERENCE)
+
+
+def test_the_refused_side_of_a_pair_is_read_too() -> None:
+    world = plant_canary(clean_world(records=16, examples=8))
+    leaks = ["Write to ana@mail.co.id.", " ".join(world.documents["text"][0].split()[:60]), "It is 482177300946.", "No more than words."]
+    found = measure(world, "pair_leaks", make_pairs(world, leaks))
+    assert {subject: value for subject, value in found.items() if value} == {
+        "line": 0.75,
+        "side=rejected": 0.75,
+        "leak=personal_data": 0.25,
+        "leak=long_runs": 0.25,
+        "leak=canaries": 0.25,
+    }
+
+
+def test_a_pair_may_quote_the_context_that_it_was_asked_about() -> None:
+    world = clean_world(records=16, examples=8)
+    text = world.documents["text"][0]
+    grounded = world.with_verdicts(world.verdicts.with_columns(context=pl.lit(text)))
+    assert measure(grounded, "pair_leaks", make_pairs(grounded, [text]))["line"] == 0
+
+
+def test_a_line_without_pairs_has_no_share_of_them() -> None:
+    assert measure(clean_world(records=16, examples=8), "pair_leaks") == {"line": None}

@@ -25,8 +25,13 @@ METHOD = "the canary's digits, whatever stands between them, in instruction, con
 )
 def canaries_found(evidence: Evidence) -> Iterator[Row]:
     size = evidence.accepted.height
+    yield Row(LINE, float(len(find_holders(evidence))) if size else None, size=size)
+
+
+def find_holders(evidence: Evidence) -> set[str]:
+    """Ids of the accepted records that hold a canary."""
     held = find_canaries(_read_texts(evidence.accepted), evidence.canaries.values())
-    yield Row(LINE, float(sum(map(bool, held))) if size else None, size=size)
+    return {record_id for record_id, canaries in zip(evidence.accepted["record_id"], held, strict=True) if canaries}
 
 
 @metric(

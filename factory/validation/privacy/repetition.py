@@ -32,9 +32,14 @@ REPEATED = 0.5
     because=AT_MOST_ONE_IN_A_HUNDRED,
 )
 def long_runs(evidence: Evidence) -> Iterator[Row]:
+    yield from share_flagged(evidence, find_long_runs(evidence))
+
+
+def find_long_runs(evidence: Evidence) -> set[str]:
+    """Ids of the accepted records that share LONG_RUN words in a row with what a teacher read."""
     runs = _runs(evidence, ("instruction", "response"), LONG_RUN)
     shared = _shared(runs.values(), private_texts(evidence, "seed"), LONG_RUN)
-    yield from share_flagged(evidence, {record_id for record_id, (_, grams) in runs.items() if any(gram in shared for gram in grams)})
+    return {record_id for record_id, (_, grams) in runs.items() if any(gram in shared for gram in grams)}
 
 
 @metric(

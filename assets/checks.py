@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from factory.records import CANDIDATE, SEED, TOPIC, VERDICT
+from factory.records import CANARY, CANDIDATE, SEED, TOPIC, VERDICT
 
 NO_TOPIC = {"row_condition": f'kind != "{TOPIC}"', "condition_parser": "pandas"}
 KINDS = ["compositional", "foundational", "knowledge"]
@@ -59,7 +59,7 @@ SUITES: dict[str, tuple[Rule, ...]] = {
         *_present("record_id", "leaf", "kind", "language", "question", "split", "source", "depth"),
         Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": "answer"} | NO_TOPIC),
         _unique("record_id"),
-        _one_of("kind", [*KINDS, TOPIC]),
+        _one_of("kind", [*KINDS, TOPIC, CANARY]),
         _one_of("split", ["seed", "holdout"]),
         _between("depth", 0, 0),
     ),

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from assets.console import ERR
 from assets.run import RunFailedError, preview_line
-from assets.seeds import count_text, read_seeds
+from assets.seeds import collect_leaf, count_text, read_seeds
 from factory.faults import FactoryError
 from factory.generation.chat import ParkedError
 from factory.generation.estimate import CONFIDENCE, Estimate, Figure, Range, count_planned, estimate_line
@@ -23,7 +23,6 @@ from factory.line import Line
 from factory.reward.models import name_reward_model
 from factory.reward.rubric import load_rubric
 from factory.seeds.documents import collect_documents
-from factory.seeds.examples import collect_examples
 from resources.home import Home
 from resources.lock import hold_line
 from resources.models import Models
@@ -47,7 +46,7 @@ def estimate_run(home: Home, line: Line, units: int) -> Estimate:
         for reason in survey.reasons:
             ERR.print(f"left out: {reason}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         leaves = survey.leaves.values()
-        seeds = pl.concat([collect_examples(leaf, line.seeds.holdout) for leaf in leaves])
+        seeds = pl.concat([collect_leaf(line, leaf) for leaf in leaves])
         count = partial(count_text, teachers[0])
         documents = pl.concat([collect_documents(leaf, line.seeds.chunk_tokens, count) for leaf in leaves])
         with Ledger(home.ledger(line.name)) as ledger:

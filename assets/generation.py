@@ -12,7 +12,7 @@ from assets.judges import Bench
 from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, read_assets
 from assets.leaves import make_leaves
 from assets.pages import show_table
-from assets.seeds import read_seeds
+from assets.seeds import collect_leaf, read_seeds
 from factory.generation.cost import count_cost
 from factory.generation.generate import LeafWriter
 from factory.generation.ledger import Ledger
@@ -27,7 +27,6 @@ from factory.records import CANDIDATE, SEED, empty
 from factory.reward.models import name_reward_model
 from factory.reward.review import LeafReviewer
 from factory.reward.settings import describe_verdict
-from factory.seeds.examples import collect_examples
 from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
@@ -41,7 +40,7 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL,
 
 def collect_pool(line: Line) -> pl.DataFrame:
     """The seed examples of all leaves of the line as its sources are now (SEED columns), whichever of them are stored yet."""
-    return pl.concat([empty(SEED), *(collect_examples(leaf, line.seeds.holdout) for leaf in read_seeds(line).leaves.values())])
+    return pl.concat([empty(SEED), *(collect_leaf(line, leaf) for leaf in read_seeds(line).leaves.values())])
 
 
 STOPPED_EARLY = "stopped"

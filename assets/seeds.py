@@ -17,6 +17,7 @@ from factory.generation.models import Teacher
 from factory.generation.plan import list_teachers
 from factory.line import Line
 from factory.records import DOCUMENT, SEED, take_examples
+from factory.seeds.canaries import draw_canaries
 from factory.seeds.documents import collect_documents
 from factory.seeds.examples import collect_examples
 from factory.seeds.layout import Known
@@ -38,6 +39,11 @@ def read_seeds(line: Line, *, fetch: bool = True) -> Survey:
     verifiers = {path: leaf.verifier for path, leaf in survey.leaves.items()}
     undecided = warn_of_references(verifiers, lambda leaf: line.reward.policy(leaf).verifier == "decides")
     return replace(survey, notices=(*survey.notices, *undecided))
+
+
+def collect_leaf(line: Line, leaf: Leaf) -> pl.DataFrame:
+    """The examples, topics and canaries of a leaf (SEED columns)."""
+    return collect_examples(leaf, line.seeds.holdout, draw_canaries(leaf, line.seeds.canaries, line.seed))
 
 
 def sync_leaves(instance: dg.DagsterInstance, line: Line) -> Survey:
@@ -73,8 +79,15 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
         frame = make_leaves(
             context,
             keeper,
-            lambda leaf: take_fingerprint(["seeds"], [_find_leaf(survey, leaf).digest, line.seeds.holdout]),
-            lambda leaf: Made(collect_examples(_find_leaf(survey, leaf), line.seeds.holdout)),
+            lambda leaf: take_fingerprint(
+                ["seeds"],
+                [
+                    _find_leaf(survey, leaf).digest,
+                    line.seeds.holdout,
+                    [repr(canary) for canary in draw_canaries(_find_leaf(survey, leaf), line.seeds.canaries, line.seed)],
+                ],
+            ),
+            lambda leaf: Made(collect_leaf(line, _find_leaf(survey, leaf))),
             _show_examples,
             refresh=config.refresh,
         )
@@ -140,5 +153,11 @@ def _show_examples(frame: pl.DataFrame) -> dict[str, Any]:
     examples = take_examples(frame)
     held_out = examples.filter(split="holdout").height
     sample = show_table(frame, ["split", "question", "answer", "source"])
-    counts = {"seeds": examples.height - held_out, "holdout": held_out, "topics": frame.height - examples.height}
+    topics = frame["answer"].null_count()
+    counts = {
+        "seeds": examples.height - held_out,
+        "holdout": held_out,
+        "topics": topics,
+        "canaries": frame.height - examples.height - topics,
+    }
     return {"sample": sample, **show_floats(counts)}

@@ -119,7 +119,7 @@ def _tell_data(shelf: Shelf) -> Iterator[tuple[str, str]]:
     seeds, accepted, rejected = shelf.frame("seed_examples"), shelf.frame("accepted"), shelf.frame("rejected")
     if seeds is not None:
         examples = take_examples(seeds)
-        held, topics = examples.filter(split="holdout").height, seeds.height - examples.height
+        held, topics = examples.filter(split="holdout").height, seeds["answer"].null_count()
         told = f"{len(shelf.leaves)} leaves, {examples.height} examples: {examples.height - held} shown to the teacher, {held} held out"
         yield "seeds", told + (f"; {topics} topics" if topics else "")
     if accepted is None or rejected is None:

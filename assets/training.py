@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.champion import build_champion, digest_ids, find_champion, find_folder, read_champions, student_name
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.leaks import LEAKS, keep_leaks, name_leaks, show_leaks
 from assets.pages import show_curve, show_floats, show_kept, show_table
 from assets.release import read_records
 from factory.generation.local_teacher import LocalTeacher
@@ -140,7 +141,8 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         "evaluation",
         "training",
         ANSWER,
-        "Answers of the base, the tuned student, the teacher and the champion to held-out examples and fresh verified problems.",
+        "Answers of the base, the tuned student, the teacher and the champion to held-out examples and fresh verified problems; "
+        "and how well attacks tell from the student which texts were behind it.",
         ins=read_assets(line, "seed_examples", "accepted") | {"student": dg.AssetIn(asset_key(line, last))},
     )
     def evaluation(
@@ -155,20 +157,21 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         spec = line.training.evaluation
         problems = make_problems(seed_examples, accepted, spec.problems_per_leaf, line.seed)
         models = _choose_models(line, keeper, student, problems)
-        keeper.progress.start("evaluation", len(models))
+        keeper.progress.start("evaluation", len(models) + len(LEAKS))
         answers = [_answer(line, keeper, name, model, problems, refresh=config.refresh) for name, model in models.items()]
         frame = pl.concat(kept.frame.with_columns(model=pl.lit(name)) for name, kept in zip(models, answers, strict=True))
-        fingerprint = take_fingerprint([], [kept.fingerprint for kept in answers], [frame])
+        leaks = keep_leaks(line, keeper, student, seed_examples, accepted, refresh=config.refresh)
+        fingerprint = take_fingerprint([], [kept.fingerprint for kept in (*answers, *leaks.values())], [frame])
         kept = keeper.keep(key, None, fingerprint, lambda: Made(frame), refresh=config.refresh)
         summary = summarise(frame)
         table = show_table(summary, summary.columns, rows=summary.height)
-        figures = _name_figures(summary)
+        figures = _name_figures(summary) | name_leaks(leaks)
         if "mlflow_run" not in kept.facts:
             kept = keeper.annotate(key, kept, tracking.log_evaluation(line.name, context.run_id, figures, table.md_str or "") or {})
-        reused = all(part.reused for part in answers)
+        reused = all(part.reused for part in (*answers, *leaks.values()))
         charted = {name: value for name, value in figures.items() if "/" not in name}
-        shown = show_kept(kept) | {"reused": reused, "accuracy": table, **charted, **_link_mlflow(kept)}
-        return Outcome(metadata=shown | {"seconds": sum(part.seconds for part in answers)})
+        shown = show_kept(kept) | {"reused": reused, "accuracy": table, **show_leaks(leaks), **charted, **_link_mlflow(kept)}
+        return Outcome(metadata=shown | {"seconds": sum(part.seconds for part in (*answers, *leaks.values()))})
 
     return evaluation
 

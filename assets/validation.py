@@ -39,10 +39,16 @@ REPORTS: dict[ReportName, Report] = {
         lambda frames, spec: Evidence(frames["accepted"], frames["seed_examples"], embedder=spec.embedder),
     ),
     "privacy": Report(
-        "Personal data in the accepted records, and text that they share word for word with seeds and documents.",
-        ("accepted", "seed_examples", "seed_documents"),
+        "Personal data in the accepted records, text that they share with seeds and documents, and planted canaries that came back; "
+        "the same of both sides of the preference pairs.",
+        ("accepted", "rejected", "preference_pairs", "seed_examples", "seed_documents"),
         lambda frames, spec: Evidence(
-            frames["accepted"], frames["seed_examples"], frames["seed_documents"], personal_data=spec.personal_data
+            frames["accepted"],
+            frames["seed_examples"],
+            frames["seed_documents"],
+            join_verdicts(frames["accepted"], frames["rejected"]),
+            frames["preference_pairs"],
+            personal_data=spec.personal_data,
         ),
     ),
     "fairness": Report(

@@ -22,10 +22,13 @@ VOTES = pl.List(pl.Struct({"judge": pl.String, "rubric": pl.String, "score": pl.
 TOPIC = "topic"
 """Kind of a SEED row that is a topic given by hand."""
 
+CANARY = "canary"
+"""Kind of a SEED row that is a planted secret (factory.seeds.canaries), made by no person."""
+
 SEED: dict[str, Any] = {
     "record_id": pl.String,
     "leaf": pl.String,  # "compositional_skills/words/reverse_words"
-    "kind": pl.String,  # "compositional", "foundational" or "knowledge": the first folder of the leaf; "topic" for a topic
+    "kind": pl.String,  # "compositional", "foundational" or "knowledge": the first folder of the leaf; or "topic", "canary"
     "language": pl.String,  # BCP 47
     "question": pl.String,  # of a topic, the topic
     "answer": pl.String,  # null for a topic alone
@@ -41,7 +44,7 @@ SEED: dict[str, Any] = {
     "source": pl.String,  # "<file>:<line>" inside the taxonomy, of a table, or the place in the line's YAML
     "depth": pl.Int32,  # 0: made by people
 }
-"""A human-made example of a leaf, or a topic given by hand (kind "topic"), always on the seed side."""
+"""A human-made example of a leaf, or, always on the seed side, a topic given by hand (kind "topic") or a planted secret (kind "canary")."""
 
 DOCUMENT: dict[str, Any] = {
     "record_id": pl.String,
@@ -202,8 +205,8 @@ def digest_frame(frame: pl.DataFrame) -> str:
 
 
 def take_examples(seeds: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a SEED frame that have an answer: examples, and no topics. What compares seeds with records reads these."""
-    return seeds.filter(pl.col("answer").is_not_null())
+    """The rows of a SEED frame that are examples made by people: no topics, no canaries. What compares seeds with records reads these."""
+    return seeds.filter(pl.col("answer").is_not_null(), pl.col("kind").ne_missing(CANARY))
 
 
 def empty(schema: Mapping[str, Any]) -> pl.DataFrame:

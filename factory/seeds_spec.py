@@ -194,6 +194,13 @@ class TopicsSpec(Spec):
     licence: Licence = UNKNOWN
 
 
+class CanariesSpec(Spec):
+    """Made-up secrets that are planted among the examples that a teacher is shown, to measure what it repeats of them."""
+
+    per_leaf: int = Field(default=1, ge=1, le=20, description="Canaries in each leaf; each takes the place of an example in some prompts.")
+    leaves: tuple[Text, ...] = Field(default=("*",), min_length=1, description="In which leaves, by pattern.")
+
+
 class SeedsSpec(Spec):
     """Where human-made seeds come from: a taxonomy, tables of examples, topics; and documents for their leaves."""
 
@@ -202,6 +209,7 @@ class SeedsSpec(Spec):
     topics: tuple[TopicsSpec, ...] = ()
     documents: tuple[DocumentsSpec, ...] = ()
     licences: LicencesSpec = LicencesSpec()
+    canaries: CanariesSpec | None = Field(default=None, description="Planted secrets, looked for by the privacy report; none where absent.")
     holdout: Share = Field(default=0.3, lt=1, description="Share of each leaf's examples kept from the teacher, for evaluation.")
     chunk_tokens: int = Field(default=160, ge=20, description="Most of the teacher's tokens in one chunk of a document.")
 

@@ -82,7 +82,7 @@ def arrange_contents(
     frames = [digest_frame(frame) for frame in (accepted, refused, funnel, gates)]
     version = "v-" + digest([settings, dict(models), seeds_digest, frames])[:12]
     named = (models["teacher"], models.get("reward"))
-    topics = seeds.height - examples.height
+    topics = seeds["answer"].null_count()
     return Contents(line, accepted, refused, examples, funnel, gates, *named, settings, seeds_digest, version, topics, tuple(judged))
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.personal_data.records import list_types
 from factory.personal_data.spec import PersonalDataSpec
-from factory.records import VERDICT, take_examples
+from factory.records import VERDICT
 from factory.reward.copies import COPY_REASONS, find_copies
 from factory.reward.score import PARSED
 from factory.reward_spec import ATTRIBUTES, RewardSpec
@@ -72,7 +72,7 @@ def decide_verdicts(
     good, below = _choose_top(good)
     kind = rows.schema["row"]
     found = pl.DataFrame(
-        [*holding, *others, *below, *find_copies(good, take_examples(seeds), spec)],
+        [*holding, *others, *below, *find_copies(good, seeds.drop_nulls("answer"), spec)],
         schema={"row": kind, "copy": pl.String, "matched_id": pl.String, "matched_by": pl.String},
         orient="row",
     )

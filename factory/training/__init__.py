@@ -2,22 +2,28 @@
 
 from factory.training.answer import Problem, answer_problems
 from factory.training.evaluate import evaluate_model, make_problems
+from factory.training.exposure import EXPOSURE, measure_exposure
+from factory.training.membership import MEMBERSHIP, attack_student
 from factory.training.phase_folder import TrainedPhase
 from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
 from factory.training.statistics import Comparison, compare, summarise
 
 __all__ = [
+    "EXPOSURE",
+    "MEMBERSHIP",
     "Comparison",
     "Problem",
     "Promotion",
     "TrainedPhase",
     "answer_problems",
+    "attack_student",
     "compare",
     "decide_promotion",
     "evaluate_model",
     "fingerprint_phase",
     "make_problems",
+    "measure_exposure",
     "summarise",
     "train_phase",
 ]

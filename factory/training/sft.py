@@ -52,7 +52,7 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
 
     what = f"phase {phase.name!r}"
     with keep_quiet(), reproduce():
-        model, tokenizer = _open_base(base)
+        model, tokenizer = open_base(base)
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or phase.max_length
         encoded = encode_records(tokenizer, records, min(phase.max_length, context))
         _check_rows(phase, encoded, records.height)
@@ -93,7 +93,7 @@ def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
     )
 
 
-def _open_base(base: str) -> tuple[Any, Any]:
+def open_base(base: str) -> tuple[Any, Any]:
     """The model in float32 and its tokenizer, checked. Code that a model brings along is never run."""
     import torch
     from safetensors import SafetensorError

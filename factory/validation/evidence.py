@@ -9,7 +9,8 @@ from functools import cached_property
 import polars as pl
 
 from factory.personal_data.spec import PersonalDataSpec
-from factory.records import DOCUMENT, TOPIC, VERDICT, empty, take_examples
+from factory.records import CANARY, DOCUMENT, PREFERENCE, TOPIC, VERDICT, empty, take_examples
+from factory.seeds.canaries import Canary, read_canaries
 from factory.seeds_spec import KINDS
 from factory.validation.columns.table import Columns
 from factory.validation.distances import Comparison, compare_lengths, compare_vocabulary
@@ -38,11 +39,17 @@ class Evidence:
     seeds: pl.DataFrame
     documents: pl.DataFrame = field(default_factory=lambda: empty(DOCUMENT))
     verdicts: pl.DataFrame = field(default_factory=lambda: empty(VERDICT))
+    pairs: pl.DataFrame = field(default_factory=lambda: empty(PREFERENCE))
     embedder: str | None = None
     population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     personal_data: PersonalDataSpec = field(default_factory=PersonalDataSpec)
 
+    planted: pl.DataFrame = field(init=False)
+    """The canaries among the given seeds, which are no rows of `seeds` then."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "planted", self.seeds.filter(pl.col("kind") == CANARY))
+        object.__setattr__(self, "seeds", self.seeds.filter(pl.col("kind").ne_missing(CANARY)))
         # What is made from a topic is of the kind of its leaf, and is compared with that.
         of_leaf = pl.col("leaf").str.split("/").list.first().replace(KINDS)
         object.__setattr__(self, "seeds", self.seeds.with_columns(kind=pl.when(pl.col("kind") == TOPIC).then(of_leaf).otherwise("kind")))
@@ -56,6 +63,11 @@ class Evidence:
         """Names of the declared groups; each is a column `group:<name>` of seeds, verdicts and accepted."""
         declared = pl.concat([frame["groups"] for frame in (self.seeds, self.verdicts, self.accepted)]).explode().drop_nulls()
         return sorted(declared.struct.field("name").unique()) if declared.len() else []
+
+    @cached_property
+    def canaries(self) -> dict[str, Canary]:
+        """The planted secrets by record id."""
+        return read_canaries(self.planted)
 
     def counts(self, column: str) -> dict[str, int]:
         """Accepted records by the values of a column."""

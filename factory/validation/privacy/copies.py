@@ -23,7 +23,7 @@ from factory.validation_spec import Gate
     because=AT_MOST_ONE_IN_A_HUNDRED,
 )
 def seed_copies(evidence: Evidence) -> Iterator[Row]:
-    yield from _copies(evidence, "seed")
+    yield from share_flagged(evidence, find_copies(evidence, "seed"))
 
 
 @metric(
@@ -36,10 +36,11 @@ def seed_copies(evidence: Evidence) -> Iterator[Row]:
     because=AT_MOST_ONE_IN_A_HUNDRED,
 )
 def holdout_copies(evidence: Evidence) -> Iterator[Row]:
-    yield from _copies(evidence, "holdout")
+    yield from share_flagged(evidence, find_copies(evidence, "holdout"))
 
 
-def _copies(evidence: Evidence, split: str) -> Iterator[Row]:
+def find_copies(evidence: Evidence, split: str) -> set[str]:
+    """Ids of the accepted records that are an example of the split."""
     examples = evidence.examples.filter(pl.col("split") == split).select(plain("question").alias("first"), plain("answer").alias("second"))
     texts = evidence.accepted.select("record_id", plain("instruction").alias("first"), plain("response").alias("second"))
-    yield from share_flagged(evidence, set(texts.join(examples, on=["first", "second"], how="semi")["record_id"]))
+    return set(texts.join(examples, on=["first", "second"], how="semi")["record_id"])

@@ -32,9 +32,14 @@ REPEATED = 0.5
     because=AT_MOST_ONE_IN_A_HUNDRED,
 )
 def long_runs(evidence: Evidence) -> Iterator[Row]:
+    yield from share_flagged(evidence, find_long_runs(evidence))
+
+
+def find_long_runs(evidence: Evidence) -> set[str]:
+    """Ids of the accepted records that share LONG_RUN words in a row with what a teacher read."""
     runs = _runs(evidence, ("instruction", "response"), LONG_RUN)
-    shared = _shared(runs.values(), _private_texts(evidence, "seed"), LONG_RUN)
-    yield from share_flagged(evidence, {record_id for record_id, (_, grams) in runs.items() if any(gram in shared for gram in grams)})
+    shared = _shared(runs.values(), private_texts(evidence, "seed"), LONG_RUN)
+    return {record_id for record_id, (_, grams) in runs.items() if any(gram in shared for gram in grams)}
 
 
 @metric(
@@ -57,7 +62,7 @@ def repeated_by_chance(evidence: Evidence) -> Iterator[Row]:
 
 def _repeated(evidence: Evidence, split: str) -> Iterator[Row]:
     runs = _runs(evidence, ("response",), SHORT_RUN)
-    shared = _shared(runs.values(), _private_texts(evidence, split), SHORT_RUN)
+    shared = _shared(runs.values(), private_texts(evidence, split), SHORT_RUN)
     yield from share_flagged(
         evidence, {record_id for record_id, (total, grams) in runs.items() if sum(gram in shared for gram in grams) >= REPEATED * total}
     )
@@ -81,7 +86,7 @@ def _shared(runs: Iterable[tuple[int, list[Gram]]], private: Callable[[], Iterat
     return {gram for text in private() for gram in ngrams(text, n) if gram in sought} if sought else set()
 
 
-def _private_texts(evidence: Evidence, split: str) -> Callable[[], Iterator[list[str]]]:
+def private_texts(evidence: Evidence, split: str) -> Callable[[], Iterator[list[str]]]:
     """Words of the examples of a split and, beside the seeds, of all that the teacher read with them."""
     examples = evidence.examples.filter(pl.col("split") == split)
     columns = ("question", "answer", "context") if split == "seed" else ("question", "answer")

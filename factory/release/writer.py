@@ -20,6 +20,7 @@ from factory.faults import FactoryError
 from factory.line import Line
 from factory.release.card import render_html, render_markdown
 from factory.release.contents import Contents, Judged, arrange_contents
+from factory.release.croissant import CROISSANT_FILE, write_croissant
 from factory.release.manifest import MANIFEST_FILE, Manifest, build_manifest, verify_release, write_manifest
 from factory.release.plots import draw_plots
 
@@ -104,7 +105,7 @@ def _write_folder(folder: Path, contents: Contents) -> None:
 
 def _render_files(contents: Contents) -> dict[str, bytes]:
     plots = draw_plots(contents.accepted, contents.refused, contents.seeds, contents.funnel, "png")
-    return {
+    files = {
         "data.parquet": _write_parquet(contents.accepted),
         "data.jsonl": "".join(f"{_write_json(chat_line(row))}\n" for row in contents.accepted.iter_rows(named=True)).encode(),
         "gates.json": _write_rows(contents.gates),
@@ -112,6 +113,7 @@ def _render_files(contents: Contents) -> dict[str, bytes]:
         "README.md": render_markdown(contents).encode(),
         "card.html": render_html(contents).encode(),
     } | {f"plots/{name}.png": data for name, data in plots.items()}
+    return files | {CROISSANT_FILE: write_croissant(contents, files)}
 
 
 def _write_parquet(frame: pl.DataFrame) -> bytes:

@@ -53,7 +53,8 @@ def in_other_process(code: str, **environment: str) -> subprocess.CompletedProce
 def test_a_release_holds_every_promised_file(release: Release, made_up: MadeUpLine) -> None:
     files = read_files(release.folder)
     plots = {f"plots/{name}.png" for name in ("funnel", "reasons", "leaves", "lengths", "goodness")}
-    assert files.keys() == plots | {"data.parquet", "data.jsonl", "gates.json", "funnel.json", "README.md", "card.html", "manifest.json"}
+    tables = {"data.parquet", "data.jsonl", "gates.json", "funnel.json"}
+    assert files.keys() == plots | tables | {"README.md", "card.html", "croissant.json", "manifest.json"}
     assert release.folder.name == release.version
     assert release.version.startswith("v-") and len(release.version) == 14
     assert release.records == made_up.accepted.height

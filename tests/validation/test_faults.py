@@ -63,13 +63,13 @@ def test_copied_examples(world: World, split: str, gate: str) -> None:
     examples = world.seeds.filter(pl.col("split") == split)
     copied = replace_texts(world, some(20), [text.upper() for text in examples["question"]], [f" {text}" for text in examples["answer"]])
     assert gate in failed(copied)
-    assert failed(copied) <= {gate, "privacy.repeated_responses", "privacy.near_copies"}
+    assert failed(copied) <= {gate, "privacy.repeated_responses", "privacy.near_seed_copies"}
 
 
 def test_responses_repeated_from_seeds_under_new_instructions(world: World) -> None:
     answers = world.seeds.filter((pl.col("split") == "seed") & (pl.col("answer").str.count_matches(" ") > 9))["answer"].to_list()
     instructions = world.verdicts.filter(some(5))["instruction"].to_list()
-    assert failed(replace_texts(world, some(5), instructions, answers)) == {"privacy.repeated_responses", "privacy.near_copies"}
+    assert failed(replace_texts(world, some(5), instructions, answers)) == {"privacy.repeated_responses", "privacy.near_seed_copies"}
 
 
 def test_long_run_of_a_private_document(world: World) -> None:

@@ -86,10 +86,10 @@ def test_lightly_edited_examples_are_near_copies_of_what_the_teacher_saw_alone(s
         .otherwise("leaf")
     ).drop("before")
     near = planted.with_verdicts(moved.sort("record_id"))
-    shares = measure(near, "near_copies")
+    shares = measure(near, "near_seed_copies")
     assert 0.03 < (shares["near=shown" if split == "seed" else "near=held-out"] or 0) < 0.06
     assert ((shares["line"] or 0) > 0.03) is caught
-    assert ("privacy.near_copies" in failed(near)) is caught
+    assert ("privacy.near_seed_copies" in failed(near)) is caught
 
 
 def leaf_of(world: World, edited: str) -> str | None:
@@ -115,8 +115,8 @@ def test_the_form_of_a_leaf_with_other_numbers_is_no_near_copy() -> None:
         return frame.with_columns(pl.Series(question, [text[0] for text in texts]), pl.Series(answer, [text[1] for text in texts]))
 
     sums = World(rewrite(world.seeds, "question", "answer"), world.documents, rewrite(world.verdicts, "instruction", "response"))
-    assert (measure(sums, "near_copies")["near=shown"] or 0) < 0.01
-    assert "privacy.near_copies" not in failed(sums)
+    assert (measure(sums, "near_seed_copies")["near=shown"] or 0) < 0.01
+    assert "privacy.near_seed_copies" not in failed(sums)
 
 
 def test_chance_is_weighed_by_how_many_examples_are_on_each_side() -> None:

@@ -57,7 +57,7 @@ class Nearness:
     gate=Gate(max=0.02),
     because="at most two records in a hundred beyond chance, shown: chance has an interval of its own",
 )
-def near_copies(evidence: Evidence) -> Iterator[Row]:
+def near_seed_copies(evidence: Evidence) -> Iterator[Row]:
     leaves = list(_measure_leaves(evidence))
     yield _excess(LINE, leaves)
     size = sum(leaf.to_shown.size for leaf in leaves)

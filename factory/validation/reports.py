@@ -28,23 +28,28 @@ def measure_report(report: Report, evidence: Evidence | Columns) -> pl.DataFrame
 
     A table (`Columns`) is measured by the metrics of columns alone; of a line's records (`Evidence`) also their columns.
     """
-    rows = [
-        {
-            "report": report,
-            "metric": each.name,
-            "subject": row.subject,
-            "value": finite(row.value),
-            "low": finite(row.low),
-            "high": finite(row.high),
-            "confidence": None if finite(row.low) is None else CONFIDENCE,
-            "size": row.size,
-            "direction": each.direction if row.subject == LINE else "info",
-            "method": each.method,
-        }
-        for each in METRICS.values()
-        if each.report == report
-        for row in _measure(each, evidence)
-    ]
+    import sklearn.utils  # noqa: F401 - with it every library of threads is loaded, and can be held
+    from threadpoolctl import threadpool_limits
+
+    # A sum over two threads ends in another last digit than over one: the same records would give another release.
+    with threadpool_limits(limits=1):
+        rows = [
+            {
+                "report": report,
+                "metric": each.name,
+                "subject": row.subject,
+                "value": finite(row.value),
+                "low": finite(row.low),
+                "high": finite(row.high),
+                "confidence": None if finite(row.low) is None else CONFIDENCE,
+                "size": row.size,
+                "direction": each.direction if row.subject == LINE else "info",
+                "method": each.method,
+            }
+            for each in METRICS.values()
+            if each.report == report
+            for row in _measure(each, evidence)
+        ]
     return pl.DataFrame(rows, schema=METRIC)
 
 

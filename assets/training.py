@@ -44,6 +44,8 @@ STUDENT: dict[str, Any] = {
     "records": pl.Int64,  # trained on
     "tokens": pl.Int64,
     "left_out": pl.String,  # JSON: records left out, by reason
+    "epsilon": pl.Float64,  # of a private phase; null elsewhere
+    "delta": pl.Float64,
     "losses": pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64})),
 }
 """Columns of the one row that says what a phase made."""
@@ -103,7 +105,9 @@ def _build_student(line: Line, number: int) -> dg.AssetsDefinition:
                 name,
                 params=phase.model_dump()
                 | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]},
-                metrics=show_floats({"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "seconds": kept.seconds}),
+                metrics=show_floats(
+                    {"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "seconds": kept.seconds} | _find_spent(row)
+                ),
                 curve=Curve("loss", [(point["step"], point["loss"]) for point in row["losses"]]),
                 released=Released(records, release["folder"], release["version"], release["digest"]),
                 model=Path(row["model"]),
@@ -127,6 +131,8 @@ def _describe_student(phase: PhaseSpec, trained: TrainedPhase, base: str, releas
         "records": trained.records,
         "tokens": trained.tokens,
         "left_out": json.dumps(trained.left_out, sort_keys=True),
+        "epsilon": trained.epsilon,
+        "delta": trained.delta,
         "losses": [{"step": step, "loss": loss} for step, loss in trained.losses],
     }
     return pl.DataFrame([row], schema=STUDENT)
@@ -228,9 +234,17 @@ def _show_student(kept: Kept) -> dict[str, Any]:
         "release": row["release"],
         "left_out": row["left_out"],
         "loss_curve": show_curve([(point["step"], point["loss"]) for point in row["losses"]], "step", "loss"),
-        **show_floats({"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "last_loss": row["losses"][-1]["loss"]}),
+        **show_floats(
+            {"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "last_loss": row["losses"][-1]["loss"]}
+            | _find_spent(row)
+        ),
         **_link_mlflow(kept),
     }
+
+
+def _find_spent(row: dict[str, Any]) -> dict[str, float | None]:
+    """What a private phase spent; nothing of another."""
+    return {"epsilon": row["epsilon"], "delta": row["delta"]}
 
 
 def _link_mlflow(kept: Kept) -> dict[str, Any]:

@@ -87,6 +87,14 @@ class GenerationSpec(Spec):
         return self
 
 
+class PrivateSpec(Spec):
+    """Differential privacy of a phase's weights, for one record of the release put in or taken out."""
+
+    epsilon: float = Field(gt=0, description="Most that the phase may spend; the noise follows from it.")
+    delta: float = Field(default=1e-5, gt=0, lt=1, description="Chance that the bound fails; less than one in the records.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="To what norm the gradient of each record is clipped.")
+
+
 class PhaseSpec(Spec):
     """One phase of supervised fine-tuning."""
 
@@ -97,6 +105,7 @@ class PhaseSpec(Spec):
     batch_size: int = Field(default=16, ge=1)
     max_length: int = Field(default=320, ge=8, description="Most tokens of one record; longer ones are left out and counted.")
     save_steps: int = Field(default=50, ge=1, description="A checkpoint each so many steps; a killed phase goes on from the last one.")
+    private: PrivateSpec | None = Field(default=None, description="Tune with differential privacy; a killed phase then begins anew.")
 
 
 class EvaluationSpec(Spec):
@@ -124,6 +133,8 @@ class TrainingSpec(Spec):
             raise ValueError("at least one phase is needed")
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"phase names must differ; given twice: {', '.join(twice)}")
+        if len(phases) > 1 and (private := [phase.name for phase in phases if phase.private]):
+            raise ValueError(f"phase {private[0]} is private, so it must be the only one: another reads the same records past its epsilon")
         return phases
 
 

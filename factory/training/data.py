@@ -18,6 +18,9 @@ LeftOut = Literal["empty_instruction", "empty_response", "control_token", "promp
 `prompt_not_kept`: the prompt's tokens change once the answer follows them, so the answer's own tokens cannot be told apart.
 `no_trained_tokens`: the chat template marks nothing as the assistant's. `too_long`: more tokens than the phase or the model takes."""
 
+IGNORED = -100
+"""The label of a token that is not trained on, in PyTorch's cross-entropy and so in transformers."""
+
 GENERATION_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 

@@ -15,7 +15,8 @@ class TrainedPhase:
     """What a phase made. `folder` holds the model in Hugging Face form.
 
     `records` and `tokens` (prompt and response) count what was trained on, once; `left_out` counts records by reason;
-    `losses` are pairs of step and mean loss per trained token since the pair before.
+    `losses` are pairs of step and mean loss per trained token since the pair before. `epsilon`, `delta` and `noise_multiplier` are of a
+    private phase.
     """
 
     folder: Path
@@ -25,6 +26,9 @@ class TrainedPhase:
     tokens: int
     left_out: dict[str, int]
     losses: tuple[tuple[int, float], ...]
+    epsilon: float | None = None
+    delta: float | None = None
+    noise_multiplier: float | None = None
 
 
 class PhaseFolder(WorkFolder):

@@ -16,14 +16,12 @@ from factory.faults import FactoryError
 from factory.line import PhaseSpec
 from factory.pico.models import model_revision, resolve_model
 from factory.records import digest, digest_frame
-from factory.training.data import TokenRow, TokenRows, encode_records
+from factory.training.data import IGNORED, TokenRow, TokenRows, encode_records
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
+from factory.training.private import Spent, tune_privately
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
 from factory.tuning.order import plan_order
 from factory.tuning.trainer import OnStep, choose_arguments, run_trainer
-
-IGNORED = -100
-"""The label of a token that is not trained on, in PyTorch's cross-entropy and so in transformers."""
 
 
 def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int) -> str:
@@ -41,6 +39,8 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
     `records` has at least the columns record_id, instruction, context, response and turns. Killed at any moment, the next call goes on
     from the last whole checkpoint, with the same order of data, and on a CPU ends at the same bytes; a finished phase is returned at once.
     The weights are float32; on a GPU that has bfloat16 the arithmetic is mixed. Threads are as PyTorch was told.
+    A phase with `private` is differentially private (factory.training.private): it draws noise that nothing repeats, and one that was
+    killed begins anew, as half of it would be lost to its accountant.
     Raises FactoryError where the base cannot be opened, no record can be trained on, the loss is no number, or the disk refuses a write;
     the last whole checkpoint is kept.
     """
@@ -58,21 +58,30 @@ def train_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, folder: Path
         _check_rows(phase, encoded, records.height)
         with explain_writes(what, folder):
             checkpoint = work.open()
-        parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
-        state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
+        spent: Spent | None = None
+        if phase.private is not None:
+            spent = tune_privately(model, encoded.rows, _make_collator(tokenizer), phase, phase.private, on_step)
+            steps, losses = spent.steps, list(spent.losses)
+        else:
+            parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
+            state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
+            steps, losses = state.global_step, [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
 
         def save(target: Path) -> None:
             model.save_pretrained(target)
             tokenizer.save_pretrained(target)
+            if spent is not None:
+                (target / "README.md").write_text(spent.describe(base), encoding="utf-8")
 
-        losses = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
         summary = {
-            "steps": state.global_step,
+            "steps": steps,
             "records": len(encoded.rows),
             "tokens": sum(len(row.ids) for row in encoded.rows),
             "left_out": encoded.left_out,
             "losses": losses,
         }
+        if spent is not None:
+            summary |= {"epsilon": spent.epsilon, "delta": spent.delta, "noise_multiplier": spent.noise_multiplier}
         with explain_writes(what, folder):
             return work.finish(save, summary)
 

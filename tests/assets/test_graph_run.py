@@ -70,6 +70,8 @@ def test_the_student_is_evaluated_beside_base_and_teacher(made: Plant) -> None:
     assert set(answers["model"]) == {"base", "tuned", "teacher"}
     problems = answers.group_by("model").agg(pl.col("problem_id").sort())
     assert problems["problem_id"].n_unique() == 1, "all models answer the same problems"
+    attacked = pl.read_parquet(Path(made.home.frames) / "tiny" / "evaluation" / "membership.parquet")
+    assert set(attacked["model"]) == {"base", "tuned"} and set(attacked["members"]) == {"seeds", "release"}
     history = made.frame("champion")
     assert history["student"].to_list() == made.frame("student_sft")["revision"].to_list()
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from factory.release.trend import Point, list_shown, plot_trend
 from factory.release.visible import make_visible
 from resources.keeper import Kept
 
@@ -56,6 +57,16 @@ def show_curve(points: Sequence[tuple[float, float]], x: str, y: str) -> dg.Mark
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)
     return show_plot(png.getvalue(), f"{y} by {x}")
+
+
+def show_trend(points: Sequence[Point], keys: Sequence[str]) -> dict[str, Any]:
+    """The measures `keys` of a line's last releases as a table, and the plot of the main ones; nothing of fewer than two points."""
+    if len(points) < 2:
+        return {}
+    shown = list_shown(points, keys)
+    columns = {f"{point.step} {point.version}": [point.values.get(key) for key in shown] for point in points}
+    table = pl.DataFrame({"measure": shown} | columns)
+    return {"trend": show_table(table, table.columns, rows=table.height), "trend_plot": show_plot(plot_trend(points), "trend")}
 
 
 def show_floats(values: Mapping[str, float | int | None]) -> dict[str, float]:

@@ -10,10 +10,11 @@ import polars as pl
 from assets.checks import check_frame, specify_checks
 from assets.judges import Bench
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
-from assets.pages import show_floats, show_kept, show_plot, show_sample
+from assets.pages import show_floats, show_kept, show_plot, show_sample, show_trend
 from assets.validation import join_verdicts
 from factory.line import Line
 from factory.release.contents import Judged
+from factory.release.trend import LAST, TREND_FILE, read_trend
 from factory.release.writer import publish_release
 from factory.reward.calibration_keys import key_of_judge, key_of_reward_model
 from factory.reward.funnel import count_funnel
@@ -21,6 +22,7 @@ from resources.calibrations import Calibrations
 from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 from resources.models import Models
+from resources.tracking import Tracking
 
 RELEASE = {"line": pl.String, "version": pl.String, "folder": pl.String, "digest": pl.String, "records": pl.Int64, "tokens": pl.Int64}
 """Columns of the one row that says what was published."""
@@ -45,6 +47,7 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         config: Remake,
         keeper: Keeper,
         models: Models,
+        tracking: Tracking,
         accepted: pl.DataFrame,
         rejected: pl.DataFrame,
         seed_examples: pl.DataFrame,
@@ -75,7 +78,12 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
             sound=lambda frame: Path(frame["folder"][0]).is_dir(),
         )
         records = read_records(kept.frame)
-        shown = show_kept(kept) | _show_release(kept.frame, records)
+        points = read_trend(find_home().releases, line.name, last=None)
+        if "mlflow_run" not in kept.facts:
+            kept = keeper.annotate(key, kept, tracking.log_release(line.name, context.run_id, kept.frame["version"][0], points) or {})
+        shown = show_kept(kept) | _show_release(kept.frame, records) | show_trend(points[-LAST:], _list_gates(gates))
+        shown |= {"trend_page": dg.MetadataValue.url(trend_url(line.name))}
+        shown |= {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"])} if "mlflow_url" in kept.facts else {}
         return Outcome(metadata=shown | {"plot": _plot(funnel)}, check_results=check_frame(key, records))
 
     return [dataset_release]
@@ -88,8 +96,20 @@ def read_records(release: pl.DataFrame) -> pl.DataFrame:
 
 def card_url(folder: str) -> str:
     """The page of a release's card where `factory ui` serves the cards, which stands at $FACTORY_CARDS_URL."""
-    server = os.environ.get("FACTORY_CARDS_URL", "http://127.0.0.1:5001")
-    return f"{server}/{Path(folder).parent.name}/{Path(folder).name}/{CARD}"
+    return f"{_cards_server()}/{Path(folder).parent.name}/{Path(folder).name}/{CARD}"
+
+
+def trend_url(line: str) -> str:
+    """The page of a line's releases, where the cards are served."""
+    return f"{_cards_server()}/{line}/{TREND_FILE}"
+
+
+def _cards_server() -> str:
+    return os.environ.get("FACTORY_CARDS_URL", "http://127.0.0.1:5001")
+
+
+def _list_gates(gates: pl.DataFrame) -> list[str]:
+    return gates.filter(pl.col("threshold").is_not_null()).select(pl.concat_str("report", pl.lit("."), "metric")).to_series().to_list()
 
 
 def _name_models(verdicts: pl.DataFrame) -> dict[str, str]:

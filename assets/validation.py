@@ -3,21 +3,27 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
-from assets.pages import show_floats, show_kept, show_table
+from assets.pages import show_floats, show_kept, show_table, show_trend
 from factory.line import Line
 from factory.personal_data.settings import describe_finder
 from factory.pico.models import model_revision
-from factory.records import METRIC
-from factory.validation.evidence import Evidence
+from factory.records import METRIC, empty
+from factory.release.history import find_previous, read_released
+from factory.release.trend import add_present, read_trend
+from factory.validation.evidence import TEXTS, Evidence
 from factory.validation.gates import choose_gates, decide_gates, failed_gates, list_expired
+from factory.validation.metric import LINE
 from factory.validation.metric import Report as ReportName
 from factory.validation.reports import measure_report
 from factory.validation_spec import ValidationSpec
+from resources.home import find_home
 from resources.keeper import Keeper, Made, take_fingerprint
 
 SHOWN = ["report", "metric", "subject", "value", "low", "high", "threshold", "passed", "severity", "waived_by", "waived_until", "size"]
@@ -30,6 +36,7 @@ class Report:
     description: str
     reads: tuple[str, ...]
     gather: Callable[[dict[str, pl.DataFrame], ValidationSpec], Evidence]
+    looks_back: bool = False  # it reads the line's previous release too, as the frame "previous"
 
 
 REPORTS: dict[ReportName, Report] = {
@@ -62,9 +69,10 @@ REPORTS: dict[ReportName, Report] = {
         ),
     ),
     "collapse": Report(
-        "Generation depth and share of real data; diversity against the seeds.",
+        "Generation depth and share of real data; diversity against the seeds; drift against the line's previous release.",
         ("accepted", "seed_examples"),
-        lambda frames, spec: Evidence(frames["accepted"], frames["seed_examples"], embedder=spec.embedder),
+        lambda frames, spec: Evidence(frames["accepted"], frames["seed_examples"], embedder=spec.embedder, previous=frames["previous"]),
+        looks_back=True,
     ),
 }
 
@@ -91,7 +99,12 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
     def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
         spec = line.validation
-        measured = [spec.embedder and model_revision(spec.embedder), spec.population, describe_finder(spec.personal_data)]
+        measured: list[Any] = [spec.embedder and model_revision(spec.embedder), spec.population, describe_finder(spec.personal_data)]
+        releases = find_home().releases
+        if report.looks_back:
+            previous = find_previous(releases, line.name, frames["accepted"])
+            frames["previous"] = read_released(previous, list(TEXTS)) if previous else empty(TEXTS)
+            measured.append(previous and previous.name)
         fingerprint = take_fingerprint(["validation", "personal_data"], [name, *measured], [frames[read] for read in report.reads])
         keeper.progress.start(name, 1)
         kept = keeper.keep(
@@ -100,7 +113,8 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
         of_line = kept.frame.filter(subject="line")
         charted = show_floats(dict(zip(of_line["metric"], of_line["value"], strict=True)))
         table = show_table(kept.frame, ["metric", "subject", "value", "low", "high", "size", "method"], rows=kept.frame.height)
-        return Outcome(metadata=show_kept(kept) | charted | {"metrics": table})
+        trend = _show_trend(releases, line, kept.frame) if report.looks_back else {}
+        return Outcome(metadata=show_kept(kept) | charted | {"metrics": table} | trend)
 
     return measure
 
@@ -133,11 +147,19 @@ def _build_gates(line: Line) -> dg.AssetsDefinition:
         return Outcome(
             metadata=show_kept(kept)
             | show_floats({"gates": decided.height, "failed": failed.height, "waived": decided["waived_by"].count()})
-            | {"table": show_table(decided, SHOWN, rows=decided.height)},
+            | {"table": show_table(decided, SHOWN, rows=decided.height)}
+            | _show_trend(find_home().releases, line, kept.frame),
             check_results=[_check_gate(key, check, kept.frame, gate) for check, gate in gates.items()],
         )
 
     return decide
+
+
+def _show_trend(releases: Path, line: Line, measured: pl.DataFrame) -> dict[str, Any]:
+    """The measures beside those of the line's last releases; nothing before there is a release to compare with."""
+    of_line = measured.filter(subject=LINE).select(pl.concat_str("report", pl.lit("."), "metric"), "value")
+    values = dict(of_line.iter_rows())
+    return show_trend(add_present(read_trend(releases, line.name), values), list(values))
 
 
 def _explain_check(line: Line, gate: str) -> str:

@@ -13,6 +13,7 @@ import dagster as dg
 import polars as pl
 
 from factory.records import digest
+from factory.release.trend import Point
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 RUN_TAG = "dagster.run_id"
 FINGERPRINT_TAG = "factory.fingerprint"
 DIGEST_TAG = "factory.model_digest"
+SERIES_TAG = "factory.releases"
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases of a line's student in the registry: the newest one, and the best."""
 
@@ -127,6 +129,27 @@ class Tracking(dg.ConfigurableResource[None]):
 
         return _tolerate(log)
 
+    def log_release(self, line: str, run_id: str, version: str, points: Sequence[Point]) -> dict[str, str] | None:
+        """Logs the measures of the release `version`, the last of `points`, which are all releases of the line; None where MLflow failed.
+
+        They stand in a run of the asset, and as one more step of the line's run `releases`, where each measure is a curve over the
+        releases. Releases that this run was not told of yet, because MLflow failed, are told too.
+        """
+
+        def log() -> dict[str, str]:
+            with self._child(line, run_id, "dataset_release") as (client, child, url):
+                client.log_param(child, "version", version)
+                _log_metrics(client, child, _known(points[-1]))
+                series = _find_series(client, self._experiment(client, line))
+                told = client.get_run(series).data.tags
+                for point in points:
+                    if (tag := f"{SERIES_TAG}.{point.step}") not in told:
+                        _log_metrics(client, series, {}, *(Curve(key, [(point.step, value)]) for key, value in _known(point).items()))
+                        client.set_tag(series, tag, point.version)
+                return {"mlflow_run": child, "mlflow_url": url}
+
+        return _tolerate(log)
+
     def crown(self, model: str, version: str) -> bool:
         """Gives a registered version the alias `champion`; False where MLflow failed."""
 
@@ -172,6 +195,20 @@ def page_url(experiment: str, run: str) -> str:
     """The page of a run on MLflow's own server, which stands at $FACTORY_MLFLOW_URL."""
     server = os.environ.get("FACTORY_MLFLOW_URL", "http://127.0.0.1:5000")
     return f"{server}/#/experiments/{experiment}/runs/{run}"
+
+
+def _known(point: Point) -> dict[str, float]:
+    return {name: value for name, value in point.values.items() if value is not None}
+
+
+def _find_series(client: "MlflowClient", experiment: str) -> str:
+    """The MLflow run of a line that has a step for each release."""
+    runs = client.search_runs([experiment], f"tags.`{SERIES_TAG}` = 'line'", max_results=1)
+    if runs:
+        return str(runs[0].info.run_id)
+    run = client.create_run(experiment, tags={SERIES_TAG: "line"}, run_name="releases").info.run_id
+    client.set_terminated(run, "FINISHED")
+    return str(run)
 
 
 def _find_parent(client: "MlflowClient", experiment: str, run_id: str, line: str) -> str:

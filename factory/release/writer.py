@@ -21,8 +21,10 @@ from factory.line import Line
 from factory.release.card import render_html, render_markdown
 from factory.release.contents import Contents, Judged, arrange_contents
 from factory.release.croissant import CROISSANT_FILE, write_croissant
+from factory.release.history import note_release, part_history
 from factory.release.manifest import MANIFEST_FILE, Manifest, build_manifest, verify_release, write_manifest
 from factory.release.plots import draw_plots
+from factory.release.trend import TREND_FILE, list_shown, read_trend, render_trend
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -57,11 +59,13 @@ def publish_release(
     those of the stages: accepted and verdicts VERDICT (refused rows are taken from `verdicts`), seeds SEED, funnel FUNNEL, gates
     METRIC as decided. `models` gives "teacher" and, where one was asked, "reward" as "<name>@<revision>". `judged` are the judges and
     reward models with their calibrations, which the cards show: they are no part of the version, so they stand in the cards as they were
-    known when the version was first published.
+    known when the version was first published. Beside the releases stand the line's history and the page of its trend, which follow from
+    what was released before, and so are part of no release; metrics that compare with the previous release go there.
 
     Raises FactoryError when nothing was accepted, a gate failed without a waiver, an existing version was tampered with, or the
     folder cannot be written; then nothing of the release is left.
     """
+    gates, against_previous = part_history(gates)
     contents = arrange_contents(line, accepted, seeds, funnel, gates, verdicts, models, judged)
     shelf = root / line.name
     folder = shelf / contents.version
@@ -70,7 +74,10 @@ def publish_release(
         with FileLock(shelf / ".publish.lock"):
             if not folder.exists():
                 _write_folder(folder, contents)
-            return _open_release(folder, verify_release(folder))
+            manifest = verify_release(folder)
+            note_release(shelf, contents.version, against_previous)
+            _write_trend(root, line.name, manifest)
+            return _open_release(folder, manifest)
     except OSError as error:
         raise FactoryError(_explain_failure(folder, error)) from error
 
@@ -101,6 +108,14 @@ def _write_folder(folder: Path, contents: Contents) -> None:
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_trend(root: Path, line: str, manifest: Manifest) -> None:
+    points = read_trend(root, line)
+    shown = list_shown(points, [gate.gate for gate in manifest.gates])
+    part = root / line / f".{TREND_FILE}.partial"
+    part.write_text(render_trend(line, points, shown))
+    part.replace(root / line / TREND_FILE)
 
 
 def _render_files(contents: Contents) -> dict[str, bytes]:

@@ -22,6 +22,9 @@ GROUP = "group:"
 NO_GROUP = "(none)"
 """Value of a declared group for the records that do not declare it."""
 
+TEXTS = {name: VERDICT[name] for name in ("record_id", "leaf", "instruction", "response")}
+"""Columns of the records of an earlier release."""
+
 MOST_COMPARED = 2_000
 """Texts of a side that are compared as wholes, about: some of the metrics grow with the square of it."""
 
@@ -32,7 +35,7 @@ class Evidence:
 
     `embedder` is a sentence-transformers model, or None for the embedding that needs no download; `population` gives the
     share that each value of a declared group has among those whom the line is for, by group; `personal_data`
-    says what counts as such.
+    says what counts as such; `previous` has the texts of the line's previous release, no rows where there is none.
     """
 
     accepted: pl.DataFrame
@@ -43,6 +46,7 @@ class Evidence:
     embedder: str | None = None
     population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     personal_data: PersonalDataSpec = field(default_factory=PersonalDataSpec)
+    previous: pl.DataFrame = field(default_factory=lambda: empty(TEXTS))
 
     planted: pl.DataFrame = field(init=False)
     """The canaries among the given seeds, which are no rows of `seeds` then."""
@@ -82,7 +86,12 @@ class Evidence:
     @cached_property
     def synthetic(self) -> pl.DataFrame:
         """Texts of the accepted records: record_id, leaf, instruction, response and their words."""
-        return _with_words(self.accepted.select("record_id", "leaf", "instruction", "response"))
+        return _with_words(self.accepted.select(*TEXTS))
+
+    @cached_property
+    def previous_texts(self) -> pl.DataFrame:
+        """Texts of the previous release, with the columns of `synthetic`."""
+        return _with_words(self.previous.select(*TEXTS)).sort("record_id")
 
     @cached_property
     def examples(self) -> pl.DataFrame:

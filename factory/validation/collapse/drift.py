@@ -1,0 +1,53 @@
+"""How far the records have drifted from those of the line's previous release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from factory.validation.evidence import MOST_COMPARED, Evidence
+from factory.validation.intervals import normal_interval, seeded
+from factory.validation.metric import LINE, Row, metric
+from factory.validation.ngram_model import NgramModel
+
+DRAWS = 20
+
+
+@metric(
+    "collapse",
+    "info",
+    "how strange the records are to a model of the line's previous release; 1 as strange as that is to itself, less where texts narrow",
+    "perplexity of interpolated word bigrams (Witten & Bell 1991), digits made alike, over that of the previous release's one half under "
+    "the other; of leaves that both have, as many texts of each, and no record is read by a model that learnt it",
+    "normal, standard deviation over 20 draws of the halves",
+)
+def perplexity_drift(evidence: Evidence) -> Iterator[Row]:
+    before, now = _balance(evidence.previous_texts, evidence.synthetic)
+    ids = sorted({*before["record_id"], *now["record_id"]})
+    ratios = []
+    for draw in range(DRAWS):
+        # By record, not by side: what both releases hold is learnt in both or read in both.
+        learnt = pl.Series(np.array(ids)[seeded(f"collapse:drift:{draw}").random(len(ids)) < 0.5], dtype=pl.String).implode()
+        first = before.filter(pl.col("record_id").is_in(learnt))["shapes"].to_list()
+        second, asked = (side.filter(~pl.col("record_id").is_in(learnt))["shapes"].to_list() for side in (before, now))
+        if not (any(first) and second and asked):
+            yield Row(LINE, None)
+            return
+        model = NgramModel(first)
+        ratios.append(model.perplexity(asked) / model.perplexity(second))
+    value = float(np.mean(ratios))
+    yield Row(LINE, value, *normal_interval(value, np.array(ratios)), now.height)
+
+
+def _balance(before: pl.DataFrame, now: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Of each leaf that both have as many texts, the first by record id (a hash, as good as random), about MOST_COMPARED in all."""
+    sizes = pl.concat([side.group_by("leaf").len() for side in (before, now)])
+    shared = sizes.group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min()).filter(pl.col("sides") == 2)
+    most = max(1, MOST_COMPARED // max(1, shared.height))
+    places = pl.int_range(pl.len()).over("leaf")
+    first, second = (
+        side.join(shared, on="leaf").sort("record_id").filter(places < pl.col("len").clip(upper_bound=most)) for side in (before, now)
+    )
+    return first, second

@@ -17,6 +17,7 @@ from factory.reward_spec import RewardSpec
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
 from factory.spec import Name, Share, Spec
 from factory.spec_faults import list_faults
+from factory.training_spec import TrainingSpec
 from factory.validation_spec import ValidationSpec
 from factory.yaml_source import examine_yaml
 
@@ -83,46 +84,6 @@ class GenerationSpec(Spec):
         if self.budget and self.budget.money is not None and not priced:
             raise ValueError("a budget in money needs a price: give teacher.price, or budget.tokens")
         return self
-
-
-class PhaseSpec(Spec):
-    """One phase of supervised fine-tuning."""
-
-    name: Name
-    epochs: float = Field(default=4.0, gt=0)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    warmup_ratio: Share = 0.05
-    batch_size: int = Field(default=16, ge=1)
-    max_length: int = Field(default=320, ge=8, description="Most tokens of one record; longer ones are left out and counted.")
-    save_steps: int = Field(default=50, ge=1, description="A checkpoint each so many steps; a killed phase goes on from the last one.")
-
-
-class EvaluationSpec(Spec):
-    """What the student is measured on."""
-
-    problems_per_leaf: int = Field(default=30, ge=0, description="Fresh verified problems for each leaf that has a problem writer.")
-    max_new_tokens: int = Field(default=96, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-
-
-class TrainingSpec(Spec):
-    """Who learns from the release, and how."""
-
-    student: str = Field(
-        default="pico-student", min_length=1, description="A bundled pico model, a local Hugging Face folder, or a hub id."
-    )
-    phases: tuple[PhaseSpec, ...] = (PhaseSpec(name="sft"),)
-    evaluation: EvaluationSpec = EvaluationSpec()
-
-    @field_validator("phases")
-    @classmethod
-    def _named_once(cls, phases: tuple[PhaseSpec, ...]) -> tuple[PhaseSpec, ...]:
-        names = [phase.name for phase in phases]
-        if not names:
-            raise ValueError("at least one phase is needed")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"phase names must differ; given twice: {', '.join(twice)}")
-        return phases
 
 
 class ScheduleSpec(Spec):

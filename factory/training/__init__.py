@@ -1,6 +1,7 @@
 """Tunes the student on a release in phases, evaluates it on held-out and fresh problems, and decides whether it becomes champion."""
 
 from factory.training.answer import Problem, answer_problems
+from factory.training.choose import PhaseData, choose_data, choose_holdout, count_unused
 from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.phase_folder import TrainedPhase
 from factory.training.promotion import Promotion, decide_promotion
@@ -9,11 +10,15 @@ from factory.training.statistics import Comparison, compare, summarise
 
 __all__ = [
     "Comparison",
+    "PhaseData",
     "Problem",
     "Promotion",
     "TrainedPhase",
     "answer_problems",
+    "choose_data",
+    "choose_holdout",
     "compare",
+    "count_unused",
     "decide_promotion",
     "evaluate_model",
     "fingerprint_phase",

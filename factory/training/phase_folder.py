@@ -15,7 +15,8 @@ class TrainedPhase:
     """What a phase made. `folder` holds the model in Hugging Face form.
 
     `records` and `tokens` (prompt and response) count what was trained on, once; `left_out` counts records by reason;
-    `losses` are pairs of step and mean loss per trained token since the pair before.
+    `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
+    selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
     """
 
     folder: Path
@@ -25,6 +26,10 @@ class TrainedPhase:
     tokens: int
     left_out: dict[str, int]
     losses: tuple[tuple[int, float], ...]
+    step: int
+    held_out: int
+    held_out_left_out: dict[str, int]
+    held_out_losses: tuple[tuple[int, float], ...]
 
 
 class PhaseFolder(WorkFolder):
@@ -40,5 +45,6 @@ class PhaseFolder(WorkFolder):
         return self._read(self.keep(save, summary))
 
     def _read(self, summary: dict[str, Any]) -> TrainedPhase:
-        losses = tuple((int(step), float(loss)) for step, loss in summary.pop("losses"))
-        return TrainedPhase(folder=self.model, fingerprint=self.fingerprint, losses=losses, **summary)
+        for name in ("losses", "held_out_losses"):
+            summary[name] = tuple((int(step), float(loss)) for step, loss in summary[name])
+        return TrainedPhase(folder=self.model, fingerprint=self.fingerprint, **summary)

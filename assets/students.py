@@ -16,7 +16,18 @@ from assets.pages import show_curve, show_floats, show_kept
 from assets.release import read_records
 from factory.line import Line
 from factory.pico.models import model_revision
-from factory.training import PhaseData, TrainedPhase, choose_data, choose_holdout, count_unused, fingerprint_phase, train_phase
+from factory.training import (
+    PhaseData,
+    TrainedPhase,
+    choose_data,
+    choose_holdout,
+    choose_pairs,
+    count_unused,
+    fingerprint_phase,
+    fingerprint_preference,
+    train_phase,
+    train_preference,
+)
 from factory.training_spec import PhaseSpec
 from resources.home import find_home
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
@@ -40,6 +51,8 @@ STUDENT: dict[str, Any] = {
     "held_out": pl.Int64,  # examples that it was selected by; 0 where it is the last
     "held_out_left_out": pl.String,  # JSON
     "held_out_losses": CURVE,
+    "margin_before": pl.Float64,  # mean log-likelihood of the chosen less that of the rejected, nats; null for a supervised phase
+    "margin_after": pl.Float64,
 }
 """Columns of the one row that says what a phase made."""
 
@@ -48,7 +61,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     phase = line.training.plan[number]
     name, last = student_name(phase), number == len(line.training.plan) - 1
     key = asset_key(line, name)
-    ins = read_assets(line, "dataset_release", *(["seed_examples"] if phase.select == "holdout_loss" else []))
+    more = [*(["seed_examples"] if phase.select == "holdout_loss" else []), *(["preference_pairs"] if phase.method != "sft" else [])]
+    ins = read_assets(line, "dataset_release", *more)
     if number:
         ins["before"] = dg.AssetIn(asset_key(line, student_name(line.training.plan[number - 1])))
 
@@ -65,9 +79,10 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         release = frames["dataset_release"].row(0, named=True)
         base = frames["before"]["model"][0] if number else line.training.student
         released = read_records(frames["dataset_release"])
-        data = choose_data(line.training.plan, number, released, line.training.student, line.seed)
         holdout = choose_holdout(line.training.plan, number, frames["seed_examples"]) if "seed_examples" in frames else None
-        work = fingerprint_phase(phase, data.records, base, line.seed, holdout)
+        data = _choose_data(line, number, released, frames.get("preference_pairs"))
+        name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
+        work = name_work(phase, data.records, base, line.seed, holdout)
         folder = find_home().model(line.name, phase.name, work)
         report = partial(keeper.progress.advance, name, "")
         keeper.progress.start(name, 1)
@@ -75,7 +90,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         def train() -> Made:
             if config.refresh:
                 shutil.rmtree(folder, ignore_errors=True)
-            trained = train_phase(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout)
+            trained = train_on(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout)
             return Made(_describe_student(phase, data, trained, base, release["version"]))
 
         kept = keeper.keep(
@@ -108,7 +123,16 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     return student
 
 
+def _choose_data(line: Line, number: int, released: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
+    """The records of a supervised phase, or the pairs of a preference phase."""
+    if pairs is None:
+        return choose_data(line.training.plan, number, released, line.training.student, line.seed)
+    chosen = choose_pairs(line.training.plan[number], pairs, line.training.student, line.validation.personal_data)
+    return PhaseData(chosen.pairs, chosen.pairs.height, 0, chosen.left_out)
+
+
 def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, base: str, release: str) -> pl.DataFrame:
+    before, after = trained.margins or (None, None)
     row = {
         "phase": phase.name,
         "model": str(trained.folder),
@@ -126,6 +150,8 @@ def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, 
         "held_out": trained.held_out,
         "held_out_left_out": json.dumps(trained.held_out_left_out, sort_keys=True),
         "held_out_losses": [{"step": step, "loss": loss} for step, loss in trained.held_out_losses],
+        "margin_before": before,
+        "margin_after": after,
     }
     return pl.DataFrame([row], schema=STUDENT)
 
@@ -148,6 +174,7 @@ def _show_student(kept: Kept) -> dict[str, Any]:
         "left_out": row["left_out"],
         "loss_curve": show_curve(take_points(row["losses"]), "step", "loss"),
         **show_floats(counts | {"last_loss": row["losses"][-1]["loss"]}),
+        **show_floats({name: row[name] for name in ("margin_before", "margin_after")}),
         **selected,
         **link_mlflow(kept),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -80,13 +81,31 @@ class TuningSpec(Spec):
         return self
 
 
+class PreferenceSpec(Spec):
+    """How a phase learns from preference pairs."""
+
+    beta: float = Field(default=0.1, gt=0, description="Reward per nat of log-ratio to the phase's base: the less, the further from it.")
+    eta: float = Field(default=1.0, gt=0, description="rpo: how much the difference of the pair's goodness counts.")
+    sft_weight: float = Field(default=0.1, ge=0, description="Weight of the supervised loss on the chosen response, per token.")
+
+
 class PhaseSpec(TuningSpec):
     """One phase: its data, what it meets again of the phases before, and how it is tuned."""
 
     name: Name
+    method: Method = Field(default="sft", description="sft on released records, or dpo or rpo on preference pairs, last in the plan.")
+    preference: PreferenceSpec | None = Field(default=None, description="Settings of dpo and rpo.")
     data: tuple[DataSpec, ...] = Field(default=(), description="What it takes of the release, one or a list; none given: every record.")
     replay: Share = Field(default=0.0, description="Share of the data of all phases before that is trained on again.")
     keep_checkpoints: bool = Field(default=False, description="Keep the weights of every checkpoint beside the phase's student.")
+
+    @model_validator(mode="after")
+    def _of_its_method(self) -> Self:
+        if self.method == "sft" and self.preference is not None:
+            raise ValueError("preference is of the methods dpo and rpo: give method, or leave it out")
+        if self.method != "sft" and self.replay:
+            raise ValueError(f"{self.method} reads pairs and replays no records: leave replay out, or raise preference.sft_weight")
+        return self
 
     @field_validator("data", mode="before")
     @classmethod
@@ -125,6 +144,9 @@ class TrainingSpec(Spec):
             raise ValueError(f"phase names must differ; given twice: {', '.join(twice)}")
         if phases[0].replay:
             raise ValueError(f"{names[0]!r} is the first phase and has nothing to replay: leave its replay out")
+        for before, after in pairwise(phases):
+            if before.method != "sft" and after.method == "sft":
+                raise ValueError(f"{after.name!r} is supervised and follows {before.name!r}: preference phases are the last of a plan")
         return phases
 
     @model_validator(mode="after")

@@ -3,13 +3,16 @@
 from factory.training.answer import Problem, answer_problems
 from factory.training.choose import PhaseData, choose_data, choose_holdout, count_unused
 from factory.training.evaluate import evaluate_model, make_problems
+from factory.training.pairs import PairData, choose_pairs
 from factory.training.phase_folder import TrainedPhase
+from factory.training.preference import fingerprint_preference, train_preference
 from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
 from factory.training.statistics import Comparison, compare, summarise
 
 __all__ = [
     "Comparison",
+    "PairData",
     "PhaseData",
     "Problem",
     "Promotion",
@@ -17,12 +20,15 @@ __all__ = [
     "answer_problems",
     "choose_data",
     "choose_holdout",
+    "choose_pairs",
     "compare",
     "count_unused",
     "decide_promotion",
     "evaluate_model",
     "fingerprint_phase",
+    "fingerprint_preference",
     "make_problems",
     "summarise",
     "train_phase",
+    "train_preference",
 ]

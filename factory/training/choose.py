@@ -90,8 +90,14 @@ def choose_holdout(plan: Sequence[PhaseSpec], number: int, seeds: pl.DataFrame) 
     return held.select("record_id", **{name: pl.col(column) for name, column in read.items()}, turns=pl.lit(None, TURNS))
 
 
+def find_reasons(phase: PhaseSpec, rows: pl.DataFrame, student: str) -> list[str | None]:
+    """For each of `rows` (leaf, kind, response) why it is no data of the phase; null where it is."""
+    return [None if code == TAKEN else REASONS[code] for code in _find_furthest(phase, _measure([phase], rows, student))]
+
+
 def count_unused(plan: Sequence[PhaseSpec], records: pl.DataFrame, student: str) -> int:
-    """How many of `records` no phase of the `plan` takes."""
+    """How many of `records` no supervised phase of the `plan` takes."""
+    plan = [phase for phase in plan if phase.method == "sft"]
     measured = _measure(plan, records, student)
     used = np.zeros(records.height, bool)
     for phase in plan:

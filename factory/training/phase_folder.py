@@ -17,6 +17,7 @@ class TrainedPhase:
     `records` and `tokens` (prompt and response) count what was trained on, once; `left_out` counts records by reason;
     `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
     selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
+    `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.
     """
 
     folder: Path
@@ -30,6 +31,7 @@ class TrainedPhase:
     held_out: int
     held_out_left_out: dict[str, int]
     held_out_losses: tuple[tuple[int, float], ...]
+    margins: tuple[float, float] | None = None
 
 
 class PhaseFolder(WorkFolder):
@@ -47,4 +49,6 @@ class PhaseFolder(WorkFolder):
     def _read(self, summary: dict[str, Any]) -> TrainedPhase:
         for name in ("losses", "held_out_losses"):
             summary[name] = tuple((int(step), float(loss)) for step, loss in summary[name])
+        if margins := summary.get("margins"):
+            summary["margins"] = tuple(margins)
         return TrainedPhase(folder=self.model, fingerprint=self.fingerprint, **summary)

@@ -43,3 +43,19 @@ def test_a_phase_without_data_fails_by_its_name(copied: Plant, cli: Callable[...
     assert said.code != 0
     told = " ".join(said.err.split()) + " ".join(said.out.split())
     assert "phase 'knowledge_short': none of" in told and "preset stacked" in told
+
+
+def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
+    copied.write_line(
+        generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},
+        training={
+            "phases": [{"name": "sft", "epochs": 1}, {"name": "prefer", "method": "dpo", "epochs": 1, "learning_rate": 1e-4}],
+            "evaluation": {"problems_per_leaf": 2},
+        },
+    )
+    copied.run()
+    pairs, student = copied.frame("preference_pairs"), copied.frame("student_prefer").row(0, named=True)
+    assert student["own"] == pairs.height > 0
+    assert student["base"] == copied.frame("student_sft")["model"][0]
+    assert student["margin_after"] > student["margin_before"]
+    assert copied.frame("student_sft")["margin_after"][0] is None

@@ -59,6 +59,28 @@ def test_the_second_phase_begins_at_the_first_ones_student_and_leaves_it_alone(s
     assert (first / "model.safetensors").read_bytes() == before != (moved / "model.safetensors").read_bytes()
 
 
+def test_a_second_phase_that_was_stopped_goes_on_and_the_first_is_not_done_again(student_with_dropout: Path, tmp_path: Path) -> None:
+    def train(folder: Path, stop: int | None = None) -> tuple[Path, list[tuple[str, int]]]:
+        done: list[tuple[str, int]] = []
+        base = str(student_with_dropout)
+        for name, rows in (("first", 8), ("second", 24)):
+
+            def tell(step: int, *_: object, name: str = name) -> None:
+                done.append((name, step))
+                if (name, step) == ("second", stop):
+                    raise KeyboardInterrupt
+
+            base = str(train_phase(phase(name), RECORDS.head(rows), base, folder / name, 3, tell).folder)
+        return Path(base), done
+
+    whole, _ = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", stop=8)
+    again, done = train(tmp_path / "cut")
+    assert done == [("second", step) for step in range(7, 13)]
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 def test_the_best_checkpoint_is_the_student_and_all_are_kept(tmp_path: Path, student: Path) -> None:
     spec = phase(epochs=40, learning_rate=3e-2, save_steps=10, select="holdout_loss", keep_checkpoints=True, schedule="constant")
     trained = train_phase(spec, RECORDS.head(12), str(student), tmp_path, 0, holdout=HOLDOUT)

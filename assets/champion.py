@@ -9,9 +9,10 @@ import polars as pl
 
 from assets.layout import Outcome, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_table
-from factory.line import Line, PhaseSpec
+from factory.line import Line
 from factory.records import digest, digest_frame, empty
 from factory.training import decide_promotion
+from factory.training_spec import PhaseSpec
 from resources.keeper import Keeper
 from resources.store import Stamp
 from resources.tracking import Tracking
@@ -47,7 +48,7 @@ def build_champion(line: Line) -> dg.AssetsDefinition:
         CHAMPION,
         "Every judged student of the line, in order. A student becomes champion only by beating the champion (the first one, the base) "
         "on the evaluation problems: the whole interval of the difference must lie above 0.",
-        ins=read_assets(line, "evaluation") | {"student": dg.AssetIn(asset_key(line, student_name(line.training.phases[-1])))},
+        ins=read_assets(line, "evaluation") | {"student": dg.AssetIn(asset_key(line, student_name(line.training.plan[-1])))},
     )
     def champion(keeper: Keeper, tracking: Tracking, student: pl.DataFrame, evaluation: pl.DataFrame) -> Outcome:
         keeper.progress.start("champion", 1)
@@ -111,7 +112,7 @@ def _crown(line: Line, keeper: Keeper, tracking: Tracking, history: pl.DataFrame
     """Tells MLflow's registry who is champion, where it does not know yet; the version that it knows as champion."""
     stored = keeper.store.stamp(asset_key(line, "champion"), None)
     known = stored.facts.get("crowned") if stored else None
-    facts = keeper.facts(asset_key(line, student_name(line.training.phases[-1])))
+    facts = keeper.facts(asset_key(line, student_name(line.training.plan[-1])))
     newest = history.row(-1, named=True)
     version = facts.get("mlflow_version")
     if not newest["promoted"] or newest["student"] != find_champion(history) or version is None or version == known:

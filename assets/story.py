@@ -191,7 +191,7 @@ def _tell_release(shelf: Shelf) -> Iterator[tuple[str, str]]:
 
 
 def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
-    last = student_name(line.training.phases[-1])
+    last = student_name(line.training.plan[-1])
     student, answers, history = shelf.frame(last), shelf.frame("evaluation"), shelf.frame("champion")
     if answers is not None:
         told = {row["model"]: row for row in summarise(answers).filter(leaf=ALL, origin=ALL).iter_rows(named=True)}
@@ -235,7 +235,7 @@ def draw_status(home: Home, line: Line, survey: Survey) -> Iterator[Table | str]
     shelf = open_shelf(home, line.name)
     table = Table("asset", "leaves", "rows", "last run", title=f"{line.name}: {len(shelf.leaves)} leaves", title_justify="left")
     with open_instance(home) as instance:
-        for name in (*LEAF_FRAMES, *LINE_FRAMES, *(student_name(phase) for phase in line.training.phases), "evaluation", "champion"):
+        for name in (*LEAF_FRAMES, *LINE_FRAMES, *(student_name(phase) for phase in line.training.plan), "evaluation", "champion"):
             frame = shelf.frame(name)
             leaves = f"{shelf.stored_leaves(name)}/{len(shelf.leaves)}" if name in LEAF_FRAMES else ""
             event = instance.get_latest_materialization_event(asset_key(line, name))

@@ -90,7 +90,7 @@ def run_seed(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame
     models = {"base": line.training.student, "teacher": line.generation.teacher.model}
     for arm, records in choose_records(line, scored, seeds, seed).items():
         base = line.training.student
-        for phase in line.training.phases:
+        for phase in line.training.plan:
             trained = train_phase(phase, records, base, work / arm.replace(" ", "_") / phase.name, seed)
             base = str(trained.folder)
         models[arm] = base

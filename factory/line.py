@@ -17,6 +17,7 @@ from factory.reward_spec import RewardSpec
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
 from factory.spec import Name, Share, Spec
 from factory.spec_faults import list_faults
+from factory.training_spec import TrainingSpec
 from factory.validation_spec import ValidationSpec
 from factory.yaml_source import examine_yaml
 
@@ -85,57 +86,6 @@ class GenerationSpec(Spec):
                 f"most_candidates_per_leaf {most} is less than the first round, candidates_per_leaf {self.candidates_per_leaf}"
             )
         return self
-
-
-class PrivateSpec(Spec):
-    """Differential privacy of a phase's weights, for one record of the release put in or taken out."""
-
-    epsilon: float = Field(gt=0, description="Most that the phase may spend; the noise follows from it.")
-    delta: float = Field(default=1e-5, gt=0, lt=1, description="Chance that the bound fails; less than one in the records.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="To what norm the gradient of each record is clipped.")
-
-
-class PhaseSpec(Spec):
-    """One phase of supervised fine-tuning."""
-
-    name: Name
-    epochs: float = Field(default=4.0, gt=0)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    warmup_ratio: Share = 0.05
-    batch_size: int = Field(default=16, ge=1)
-    max_length: int = Field(default=320, ge=8, description="Most tokens of one record; longer ones are left out and counted.")
-    save_steps: int = Field(default=50, ge=1, description="A checkpoint each so many steps; a killed phase goes on from the last one.")
-    private: PrivateSpec | None = Field(default=None, description="Tune with differential privacy; a killed phase then begins anew.")
-
-
-class EvaluationSpec(Spec):
-    """What the student is measured on."""
-
-    problems_per_leaf: int = Field(default=30, ge=0, description="Fresh verified problems for each leaf that has a problem writer.")
-    max_new_tokens: int = Field(default=96, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-
-
-class TrainingSpec(Spec):
-    """Who learns from the release, and how."""
-
-    student: str = Field(
-        default="pico-student", min_length=1, description="A bundled pico model, a local Hugging Face folder, or a hub id."
-    )
-    phases: tuple[PhaseSpec, ...] = (PhaseSpec(name="sft"),)
-    evaluation: EvaluationSpec = EvaluationSpec()
-
-    @field_validator("phases")
-    @classmethod
-    def _named_once(cls, phases: tuple[PhaseSpec, ...]) -> tuple[PhaseSpec, ...]:
-        names = [phase.name for phase in phases]
-        if not names:
-            raise ValueError("at least one phase is needed")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"phase names must differ; given twice: {', '.join(twice)}")
-        if len(phases) > 1 and (private := [phase.name for phase in phases if phase.private]):
-            raise ValueError(f"phase {private[0]} is private, so it must be the only one: another reads the same records past its epsilon")
-        return phases
 
 
 class ScheduleSpec(Spec):

@@ -67,7 +67,7 @@ class Tracking(dg.ConfigurableResource[None]):
         *,
         params: Mapping[str, Any],
         metrics: Mapping[str, float],
-        curve: Curve,
+        curves: Sequence[Curve],
         released: Released,
         model: "Path",
         fingerprint: str,
@@ -85,7 +85,7 @@ class Tracking(dg.ConfigurableResource[None]):
             with self._child(line, run_id, asset) as (client, child, url):
                 for name, value in params.items():
                     client.log_param(child, name, value)
-                _log_metrics(client, child, metrics, curve)
+                _log_metrics(client, child, metrics, *curves)
                 dataset = mlflow.data.from_polars(
                     released.records, source=released.folder, name=released.version, digest=released.digest[:36]
                 )

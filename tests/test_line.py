@@ -30,7 +30,7 @@ def test_a_line_of_three_keys_has_every_default(tmp_path: Path) -> None:
     assert line.seeds.taxonomy == (tmp_path / "tree").resolve()
     assert line.seeds.holdout == 0.3
     assert line.generation.teacher.model == "pico-teacher"
-    assert [phase.name for phase in line.training.phases] == ["sft"]
+    assert [phase.name for phase in line.training.plan] == ["sft"]
     assert line.schedule is None
 
 
@@ -47,8 +47,22 @@ def test_every_section_can_be_set(tmp_path: Path) -> None:
     assert line.generation.teacher.price.prompt == 1.0 and line.generation.response.temperature == 0
     assert line.validation.gates["privacy.verbatim"].max == 0.1
     assert line.validation.waivers[0].by == "Ana"
-    assert [(phase.name, phase.learning_rate) for phase in line.training.phases] == [("knowledge", 0.001), ("skills", 0.001)]
+    assert [(phase.name, phase.learning_rate) for phase in line.training.plan] == [("knowledge", 0.001), ("skills", 0.001)]
     assert line.schedule is not None and line.schedule.timezone == "Asia/Jakarta"
+
+
+def test_a_preset_is_a_plan_of_phases_tuned_as_the_line_says(tmp_path: Path) -> None:
+    lab = load(tmp_path, HEAD + "training:\n  preset: lab\n  tuning: {learning_rate: 2e-5, epochs: 7}\n").training.plan
+    assert [phase.name for phase in lab] == ["knowledge_short", "knowledge_long", "skills"]
+    assert [[(data.kinds, data.half) for data in phase.data] for phase in lab] == [
+        [(("knowledge",), "short")],
+        [(("knowledge",), "long"), (("foundational",), None)],
+        [(("compositional",), None)],
+    ]
+    assert [phase.replay for phase in lab] == [0.0, 1.0, 1.0]
+    assert {(phase.schedule, phase.learning_rate, phase.epochs, phase.keep_checkpoints) for phase in lab} == {("constant", 2e-5, 7, True)}
+    (stacked,) = load(tmp_path, HEAD + "training:\n  preset: stacked\n").training.plan
+    assert (stacked.data, stacked.replay, stacked.schedule, stacked.keep_checkpoints) == ((), 0.0, None, False)
 
 
 def test_model_folders_become_absolute_and_bundled_names_stay(tmp_path: Path) -> None:
@@ -87,6 +101,8 @@ def test_models_of_all_teachers_and_of_the_judge_are_looked_for(tmp_path: Path) 
     assert (line.generation.teachers[0].model, line.generation.teachers[0].adapter) == (str(tmp_path / "mine"), str(tmp_path / "lora"))
 
 
+PHASES = HEAD + "training:\n  phases:\n    - name: a\n"
+
 BROKEN = [
     (SERVER.replace("http://", ""), 8, 17, "generation.teacher.server.base_url", "expected an address such as"),
     (SERVER.replace("//", "//me:secret@"), 8, 17, "generation.teacher.server.base_url", "scheme, host and path alone"),
@@ -102,6 +118,27 @@ BROKEN = [
     (HEAD + "  hold_out: 0.2\n", 4, 3, "seeds.hold_out", "did you mean 'holdout'?"),
     (HEAD + "generation:\n  teacher:\n    modle: x\n", 6, 5, "generation.teacher.modle", "did you mean 'model'?"),
     (HEAD + "training:\n  phases:\n    - name: a\n      epoch: 2\n", 7, 7, "training.phases[0].epoch", "did you mean 'epochs'?"),
+    (PHASES + "      data: {kindz: [knowledge]}\n", 7, 14, "training.phases[0].data.kindz", "did you mean 'kinds'?"),
+    (PHASES + "      data: {kinds: [knowlege]}\n", 7, 22, "training.phases[0].data.kinds[0]", "'compositional', 'foundational' or"),
+    (PHASES + "      data:\n        - {half: long, response_words: {min: 9}}\n", 8, 11, "training.phases[0].data[0]", "give one of them"),
+    (PHASES + "      data: {response_tokens: {}}\n", 7, 14, "training.phases[0].data.response_tokens", "give min, max, or both"),
+    (
+        PHASES + "      data: {response_words: {min: 9, max: 2}}\n",
+        7,
+        14,
+        "training.phases[0].data.response_words",
+        "min 9 is more than max 2",
+    ),
+    (PHASES + "      epochs: 2\n      tokens: 500\n", 6, 7, "training.phases[0]", "give one of them"),
+    (PHASES + "      schedule: step\n", 7, 17, "training.phases[0].schedule", "'linear', 'constant' or 'cosine'"),
+    (PHASES + "      gradient_accumulation: 0\n", 7, 30, "training.phases[0].gradient_accumulation", "greater than or equal to 1"),
+    (PHASES + "      replay: 0.5\n", 5, 3, "training.phases", "'a' is the first phase and has nothing to replay"),
+    (PHASES + "      preference: {beta: 0.2}\n", 6, 7, "training.phases[0]", "preference is of the methods dpo and rpo"),
+    (PHASES + "    - {name: b, method: dpo, replay: 1}\n", 7, 7, "training.phases[1]", "replays no records"),
+    (PHASES + "      method: rpo\n    - name: b\n", 5, 3, "training.phases", "'b' is supervised and follows 'a'"),
+    (PHASES + "  preset: lab\n", 4, 1, "training", "two plans: give one of them"),
+    (HEAD + "training:\n  preset: labb\n", 5, 11, "training.preset", "'lab' or 'stacked'"),
+    (HEAD + "training:\n  tuning: {epochs: 2}\n", 4, 1, "training", "tuning is of a preset's phases"),
     (HEAD + "validation:\n  gates:\n    a.b: {maxx: 1}\n", 6, 11, "validation.gates.a.b.maxx", "did you mean 'max'?"),
     (HEAD + "schedule:\n  crn: x\n", 5, 3, "schedule.crn", "did you mean 'cron'?"),
     (HEAD + "zzz: 1\n", 4, 1, "zzz", "unknown key; known: description, generation"),

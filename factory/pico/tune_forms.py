@@ -12,12 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.line import PhaseSpec
 from factory.pico.corpus import Corpus, Messages
 from factory.pico.models import resolve_model
 from factory.pico.recipe import FORMS, TuningRecipe
 from factory.pico.rehearsal import Stage
 from factory.training.sft import train_phase
+from factory.training_spec import PhaseSpec
 
 WORK = "work"
 LOG_STEPS = 50

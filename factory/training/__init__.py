@@ -1,10 +1,13 @@
 """Tunes the student on a release in phases, evaluates it on held-out and fresh problems, and decides whether it becomes champion."""
 
 from factory.training.answer import Problem, answer_problems
+from factory.training.choose import PhaseData, choose_data, choose_holdout, count_unused
 from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.exposure import EXPOSURE, measure_exposure
 from factory.training.membership import MEMBERSHIP, attack_student
+from factory.training.pairs import PairData, choose_pairs
 from factory.training.phase_folder import TrainedPhase
+from factory.training.preference import fingerprint_preference, train_preference
 from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
 from factory.training.statistics import Comparison, compare, summarise
@@ -13,17 +16,25 @@ __all__ = [
     "EXPOSURE",
     "MEMBERSHIP",
     "Comparison",
+    "PairData",
+    "PhaseData",
     "Problem",
     "Promotion",
     "TrainedPhase",
     "answer_problems",
     "attack_student",
+    "choose_data",
+    "choose_holdout",
+    "choose_pairs",
     "compare",
+    "count_unused",
     "decide_promotion",
     "evaluate_model",
     "fingerprint_phase",
+    "fingerprint_preference",
     "make_problems",
     "measure_exposure",
     "summarise",
     "train_phase",
+    "train_preference",
 ]

@@ -11,12 +11,12 @@ import polars as pl
 
 from factory.faults import FactoryError
 from factory.generation.local_teacher import LocalTeacher
-from factory.line import EvaluationSpec
 from factory.problems import WRITERS, write_problem
 from factory.records import ANSWER, record_id, take_examples
 from factory.reward.verifiers import verify
 from factory.reward.words import normalise
 from factory.training.answer import OnAnswers, Origin, Problem, answer_problems
+from factory.training_spec import EvaluationSpec
 
 TRIES_PER_PROBLEM = 50
 """A writer of few problems may run out of new ones; after so many draws for each that is wanted the leaf has fewer."""

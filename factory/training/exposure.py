@@ -16,7 +16,7 @@ from factory.records import TURNS
 from factory.seeds.canaries import SPACE, Canary, draw_secret, read_canaries
 from factory.training.data import encode_records
 from factory.training.losses import measure_losses
-from factory.training.sft import open_base
+from factory.training.student import open_student
 from factory.tuning.libraries import keep_quiet
 
 EXPOSURE: dict[str, Any] = {
@@ -45,7 +45,7 @@ def measure_exposure(model: str | Path, seeds: pl.DataFrame, seed: int, drawn: i
     if not canaries:
         return pl.DataFrame(schema=EXPOSURE)
     with keep_quiet():
-        opened, tokenizer = open_base(str(model))
+        opened, tokenizer = open_student(str(model))
     rows = []
     for record_id, canary in canaries.items():
         rng = random.Random(f"exposure/{seed}/{canary.name}")

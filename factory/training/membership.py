@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from factory.records import TURNS, take_examples
 from factory.training.data import encode_records
 from factory.training.losses import Losses, measure_losses
-from factory.training.sft import open_base
+from factory.training.student import open_student
 from factory.tuning.libraries import keep_quiet
 from factory.validation.intervals import CONFIDENCE, Z, wilson
 
@@ -53,7 +53,7 @@ def attack_student(model: str | Path, seeds: pl.DataFrame, records: pl.DataFrame
     """
     examples = _as_records(take_examples(seeds))
     with keep_quiet():
-        opened, tokenizer = open_base(str(model))
+        opened, tokenizer = open_student(str(model))
     most = getattr(opened.config.get_text_config(), "max_position_embeddings", None) or 2**31
 
     def measure(frame: pl.DataFrame) -> list[Losses]:

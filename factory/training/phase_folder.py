@@ -15,8 +15,10 @@ class TrainedPhase:
     """What a phase made. `folder` holds the model in Hugging Face form.
 
     `records` and `tokens` (prompt and response) count what was trained on, once; `left_out` counts records by reason;
-    `losses` are pairs of step and mean loss per trained token since the pair before. `epsilon`, `delta` and `noise_multiplier` are of a
-    private phase.
+    `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
+    selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
+    `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.
+    `epsilon`, `delta` and `noise_multiplier` are of a private phase.
     """
 
     folder: Path
@@ -26,6 +28,11 @@ class TrainedPhase:
     tokens: int
     left_out: dict[str, int]
     losses: tuple[tuple[int, float], ...]
+    step: int
+    held_out: int
+    held_out_left_out: dict[str, int]
+    held_out_losses: tuple[tuple[int, float], ...]
+    margins: tuple[float, float] | None = None
     epsilon: float | None = None
     delta: float | None = None
     noise_multiplier: float | None = None
@@ -44,5 +51,8 @@ class PhaseFolder(WorkFolder):
         return self._read(self.keep(save, summary))
 
     def _read(self, summary: dict[str, Any]) -> TrainedPhase:
-        losses = tuple((int(step), float(loss)) for step, loss in summary.pop("losses"))
-        return TrainedPhase(folder=self.model, fingerprint=self.fingerprint, losses=losses, **summary)
+        for name in ("losses", "held_out_losses"):
+            summary[name] = tuple((int(step), float(loss)) for step, loss in summary[name])
+        if margins := summary.get("margins"):
+            summary["margins"] = tuple(margins)
+        return TrainedPhase(folder=self.model, fingerprint=self.fingerprint, **summary)

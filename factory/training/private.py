@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from factory.faults import FactoryError
-from factory.line import PhaseSpec, PrivateSpec
 from factory.pico.models import name_model
 from factory.training.data import IGNORED, TokenRow
+from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec, PrivateSpec
 from factory.tuning.trainer import MOST_LOSSES, OnStep
 
 MOST_ROWS = 16
@@ -78,7 +78,7 @@ def _tune(
     if errors := validators.ModuleValidator.validate(model, strict=False):
         raise FactoryError(f"{what}: the student cannot be tuned privately: {errors[0]} Take another student, or leave `private` out.")
     rate = min(1.0, phase.batch_size / len(rows))
-    steps = max(1, math.ceil(phase.epochs / rate))
+    steps = max(1, math.ceil((phase.epochs or DEFAULT_EPOCHS) / rate))
     noise = accounting.utils.get_noise_multiplier(
         target_epsilon=spec.epsilon, target_delta=spec.delta, sample_rate=rate, steps=steps, accountant=ACCOUNTANT
     )

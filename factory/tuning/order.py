@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from collections.abc import Sequence
 
@@ -34,3 +36,12 @@ def plan_order(lengths: Sequence[int], epochs: float, batch_size: int, seed: int
         # What does not fill a batch opens the next epoch.
         waiting = waiting[whole:]
     return order + waiting
+
+
+def plan_tokens(lengths: Sequence[int], tokens: int, batch_size: int, seed: int) -> list[int]:
+    """The order of as many rows as together have `tokens` tokens, the last of them whole, in as many epochs as that takes."""
+    if not sum(lengths):
+        return []
+    order = plan_order(lengths, math.ceil(tokens / sum(lengths)), batch_size, seed)
+    read = itertools.accumulate(lengths[row] for row in order)
+    return order[: next(count for count, total in enumerate(read, 1) if total >= tokens)]

@@ -9,27 +9,37 @@ from typing import Any
 
 from factory.faults import FactoryError
 from factory.tuning.libraries import explain_writes
-from factory.tuning.work_folder import WorkFolder
+from factory.tuning.work_folder import KEPT_CHECKPOINTS, WorkFolder
 
 OnStep = Callable[[int, int, float], None]
 """Called with the step, the number of steps and the mean loss since the last call."""
 
+SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
+"""Names in transformers of what the rate does after warm-up."""
 SCHEDULE = "linear"
-"""Warm-up, then a straight line to 0: at a fixed budget it beats a constant rate (Bergsma et al. 2025, "Straight to Zero")."""
+"""A straight line to 0: at a fixed budget it beats a constant rate (Bergsma et al. 2025, "Straight to Zero")."""
 GRADIENT_NORM = 1.0
 MOST_LOSSES = 2000
 """Points of a loss curve; a longer tuning takes the mean over several steps for a point."""
-KEPT_CHECKPOINTS = 2
-"""The newest may be cut off while it is written, so the one before is needed."""
 
 
 def choose_arguments(
-    rows: int, work: WorkFolder, *, batch_size: int, learning_rate: float, warmup_ratio: float, save_steps: int, seed: int
+    rows: int,
+    work: WorkFolder,
+    *,
+    batch_size: int,
+    learning_rate: float,
+    warmup_ratio: float,
+    save_steps: int,
+    seed: int,
+    gradient_accumulation: int = 1,
+    schedule: str = SCHEDULE,
+    keep_all: bool = False,
 ) -> dict[str, Any]:
-    """Arguments of TrainingArguments, or of a class below it, for `rows` planned rows."""
+    """Arguments of TrainingArguments, or of a class below it, for `rows` planned rows; with `keep_all` no checkpoint is thrown away."""
     import torch
 
-    steps = math.ceil(rows / batch_size)
+    steps = math.ceil(rows / (batch_size * gradient_accumulation))
     every = math.ceil(steps / MOST_LOSSES)
     on_gpu = torch.cuda.is_available()
     return {
@@ -38,16 +48,18 @@ def choose_arguments(
         "num_train_epochs": 1,
         "train_sampling_strategy": "sequential",
         "per_device_train_batch_size": batch_size,
+        "gradient_accumulation_steps": gradient_accumulation,
         "learning_rate": learning_rate,
-        "lr_scheduler_type": SCHEDULE,
-        "warmup_steps": math.ceil(warmup_ratio * steps),
+        "lr_scheduler_type": SCHEDULES[schedule],
+        # A tuning of one step would be warm-up alone, at a rate of 0.
+        "warmup_steps": min(math.ceil(warmup_ratio * steps), steps - 1),
         "weight_decay": 0.0,
         "max_grad_norm": GRADIENT_NORM,
         "bf16": on_gpu and torch.cuda.is_bf16_supported(),
         "logging_steps": every,
         "logging_nan_inf_filter": False,
         "save_steps": math.ceil(save_steps / every) * every,
-        "save_total_limit": KEPT_CHECKPOINTS,
+        "save_total_limit": None if keep_all else KEPT_CHECKPOINTS,
         "seed": seed,
         "full_determinism": True,
         "dataloader_num_workers": 0,

@@ -14,6 +14,12 @@ MODEL = "model"
 CHECKPOINTS = "checkpoints"
 WHOLE = "whole"
 """An empty file written into a checkpoint after everything else: without it, writing was cut off."""
+STEPS = "steps"
+"""Folder of the models of a finished tuning's checkpoints, by step, where they are kept."""
+KEPT_CHECKPOINTS = 2
+"""Checkpoints that a tuning can go on from: the newest may be cut off while it is written, so the one before is needed."""
+NO_WEIGHTS = ("optimizer*", "scheduler*", "scaler*", "rng_state*", "trainer_state.json", "training_args.bin", WHOLE, "README.md")
+"""Files of a checkpoint that only going on needs."""
 FINGERPRINT = "fingerprint"
 FINISHED = "finished.json"
 
@@ -48,23 +54,39 @@ class WorkFolder:
     def open(self) -> Path | None:
         """Makes the folder ready for work; the last whole checkpoint to go on from, or None to begin anew."""
         if self._held_fingerprint() != self.fingerprint:
-            for name in (CHECKPOINTS, MODEL):
+            for name in (CHECKPOINTS, MODEL, STEPS):
                 shutil.rmtree(self.path / name, ignore_errors=True)
             for name in (FINISHED, FINGERPRINT):
                 (self.path / name).unlink(missing_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         _write_atomically(self.path / FINGERPRINT, self.fingerprint)
-        whole: dict[int, Path] = {}
-        for checkpoint in sorted(self.checkpoints.glob("checkpoint-*")):
-            if (checkpoint / WHOLE).is_file():
-                whole[int(checkpoint.name.removeprefix("checkpoint-"))] = checkpoint
-            else:
+        whole = self.list_whole()
+        for checkpoint in self.checkpoints.glob("checkpoint-*"):
+            if checkpoint not in whole.values():
                 shutil.rmtree(checkpoint)
         return whole[max(whole)] if whole else None
 
+    def list_whole(self) -> dict[int, Path]:
+        """The complete checkpoints by step, the earliest first."""
+        checkpoints = {int(path.name.removeprefix("checkpoint-")): path for path in self.checkpoints.glob("checkpoint-*")}
+        return {step: path for step, path in sorted(checkpoints.items()) if (path / WHOLE).is_file()}
+
     def mark_whole(self, step: int) -> None:
-        """Says that the checkpoint of `step` is complete."""
+        """Says that the checkpoint of `step` is complete. Of older ones that nothing will go on from, the weights alone stay."""
         (self.checkpoints / f"checkpoint-{step}" / WHOLE).touch()
+        for older in [*self.list_whole().values()][:-KEPT_CHECKPOINTS]:
+            for file in older.glob("optimizer*"):
+                file.unlink()
+
+    def keep_steps(self, complete: Callable[[Path], None]) -> None:
+        """Keeps the model of each checkpoint in a folder of its step, to which `complete` adds what a checkpoint lacks of a model."""
+        unfinished = self.path / f"{STEPS}.unfinished"
+        for folder in (unfinished, self.path / STEPS):
+            shutil.rmtree(folder, ignore_errors=True)
+        for step, checkpoint in self.list_whole().items():
+            shutil.copytree(checkpoint, unfinished / str(step), ignore=shutil.ignore_patterns(*NO_WEIGHTS))
+            complete(unfinished / str(step))
+        unfinished.replace(self.path / STEPS)
 
     def keep(self, save: Callable[[Path], None], summary: dict[str, Any]) -> dict[str, Any]:
         """Keeps the model that `save` writes, then the marker with the `summary`; gives the summary as read. Checkpoints are removed."""

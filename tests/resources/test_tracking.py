@@ -32,7 +32,7 @@ def log(tracking: Tracking, run_id: str, fingerprint: str, *, register: bool = T
         "student_sft",
         params={"epochs": 2.0, "base": "pico-student"},
         metrics={"records": 2.0},
-        curve=Curve("loss", [(1, 3.0), (2, 2.5)]),
+        curves=[Curve("loss", [(1, 3.0), (2, 2.5)])],
         released=Released(RECORDS, "releases/demo/v-1", "v-1", "0123456789abcdef" * 4),
         model=Path(resolve_model("pico-student")),
         fingerprint=fingerprint,

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from tiny_student import make_records, save_student, write_records
 
-from factory.line import PhaseSpec
 from factory.records import SEED, digest
 from factory.seeds.canaries import Canary
 from factory.training import train_phase
@@ -23,7 +22,8 @@ from factory.training.data import encode_records
 from factory.training.exposure import fit_exposure, measure_exposure, rank_loss
 from factory.training.losses import measure_losses
 from factory.training.membership import attack_student, measure_auc, take_least_likely
-from factory.training.sft import open_base
+from factory.training.student import open_student
+from factory.training_spec import PhaseSpec
 
 SCORES = st.lists(st.integers(-5, 5), min_size=1, max_size=30)
 CANARY = Canary("bakudemi", "482177300946")
@@ -64,7 +64,7 @@ def test_least_likely_tokens() -> None:
 
 
 def test_losses_are_those_of_one_row_at_a_time(student: Path) -> None:
-    model, tokenizer = open_base(str(student))
+    model, tokenizer = open_student(str(student))
     rows = encode_records(tokenizer, write_records(12), 120).rows
     for row, losses in zip(rows, measure_losses(model, rows), strict=True):
         with torch.inference_mode():

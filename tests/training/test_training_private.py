@@ -14,11 +14,12 @@ from tiny_student import save_student, write_records
 from transformers import AutoModelForCausalLM
 
 from factory.faults import FactoryError
-from factory.line import PhaseSpec, PrivateSpec, TrainingSpec
 from factory.training import train_phase
 from factory.training.data import encode_records
+from factory.training.phase_run import make_collator
 from factory.training.private import tune_privately
-from factory.training.sft import _make_collator, open_base
+from factory.training.student import open_student
+from factory.training_spec import PhaseSpec, PrivateSpec, TrainingSpec
 
 WHOLE = PhaseSpec(name="sft", epochs=3, batch_size=12, learning_rate=1e-2, private=PrivateSpec(epsilon=4.0, delta=1e-3))
 """Every record in every step."""
@@ -56,8 +57,8 @@ def test_one_record_moves_the_weights_by_no_more_than_the_clipped_norm(student: 
     """The sum of clipped gradients without noise, against each record's own gradient, clipped by hand; in two parts of a batch too."""
     from opacus.optimizers import DPOptimizer
 
-    model, tokenizer = open_base(str(student))
-    rows, collate = encode_records(tokenizer, write_records(18), 120).rows, _make_collator(tokenizer)
+    model, tokenizer = open_student(str(student))
+    rows, collate = encode_records(tokenizer, write_records(18), 120).rows, make_collator(tokenizer)
     clip, wanted = 0.05, {name: torch.zeros_like(weight) for name, weight in model.named_parameters()}
     for row in rows:
         model.zero_grad()

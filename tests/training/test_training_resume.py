@@ -16,9 +16,9 @@ import torch
 from tiny_student import write_records
 
 from factory.faults import FactoryError
-from factory.line import PhaseSpec
 from factory.training import train_phase
 from factory.training.phase_folder import PhaseFolder
+from factory.training_spec import PhaseSpec
 
 PHASE = PhaseSpec(name="sft", epochs=3, batch_size=8, save_steps=4, learning_rate=5e-3)
 RECORDS = 34

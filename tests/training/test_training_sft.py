@@ -13,8 +13,8 @@ from tiny_student import CONTEXT_TOKENS, make_records, save_student, write_recor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.line import PhaseSpec
 from factory.training import Problem, answer_problems, fingerprint_phase, train_phase
+from factory.training_spec import PhaseSpec
 
 PHASE = PhaseSpec(name="sft", epochs=2, batch_size=8, save_steps=5)
 

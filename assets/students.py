@@ -1,0 +1,200 @@
+"""The students: one asset for each phase of a line's plan, with what it was trained on and how its loss fell."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.champion import student_name
+from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.pages import show_curve, show_floats, show_kept
+from assets.release import read_records
+from factory.line import Line
+from factory.pico.models import model_revision
+from factory.training import (
+    PhaseData,
+    TrainedPhase,
+    choose_data,
+    choose_holdout,
+    choose_pairs,
+    count_unused,
+    fingerprint_phase,
+    fingerprint_preference,
+    train_phase,
+    train_preference,
+)
+from factory.training_spec import PhaseSpec
+from resources.home import find_home
+from resources.keeper import Keeper, Kept, Made, take_fingerprint
+from resources.tracking import Curve, Released, Tracking
+
+CURVE = pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64}))
+STUDENT: dict[str, Any] = {
+    "phase": pl.String,
+    "model": pl.String,  # folder of the tuned model
+    "revision": pl.String,
+    "base": pl.String,
+    "release": pl.String,  # version of the dataset
+    "steps": pl.Int64,
+    "records": pl.Int64,  # trained on
+    "own": pl.Int64,  # records of the release that are the phase's own data
+    "replayed": pl.Int64,  # and of the phases before, trained on again
+    "tokens": pl.Int64,
+    "left_out": pl.String,  # JSON: records of the release that are not trained on, by reason
+    "epsilon": pl.Float64,  # of a private phase; null elsewhere
+    "delta": pl.Float64,
+    "losses": CURVE,
+    "step": pl.Int64,  # the checkpoint that is the student
+    "held_out": pl.Int64,  # examples that it was selected by; 0 where it is the last
+    "held_out_left_out": pl.String,  # JSON
+    "held_out_losses": CURVE,
+    "margin_before": pl.Float64,  # mean log-likelihood of the chosen less that of the rejected, nats; null for a supervised phase
+    "margin_after": pl.Float64,
+}
+"""Columns of the one row that says what a phase made."""
+
+
+def build_student(line: Line, number: int) -> dg.AssetsDefinition:
+    phase = line.training.plan[number]
+    name, last = student_name(phase), number == len(line.training.plan) - 1
+    key = asset_key(line, name)
+    more = [*(["seed_examples"] if phase.select == "holdout_loss" else []), *(["preference_pairs"] if phase.method != "sft" else [])]
+    ins = read_assets(line, "dataset_release", *more)
+    if number:
+        ins["before"] = dg.AssetIn(asset_key(line, student_name(line.training.plan[number - 1])))
+
+    @line_asset(
+        line,
+        name,
+        "training",
+        STUDENT,
+        f"The student tuned in phase `{phase.name}` on the release, loss on the assistant's tokens only. "
+        "A killed phase goes on from its last checkpoint.",
+        ins=ins,
+    )
+    def student(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, tracking: Tracking, **frames: pl.DataFrame) -> Outcome:
+        release = frames["dataset_release"].row(0, named=True)
+        base = frames["before"]["model"][0] if number else line.training.student
+        released = read_records(frames["dataset_release"])
+        holdout = choose_holdout(line.training.plan, number, frames["seed_examples"]) if "seed_examples" in frames else None
+        data = _choose_data(line, number, released, frames.get("preference_pairs"))
+        name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
+        work = name_work(phase, data.records, base, line.seed, holdout)
+        folder = find_home().model(line.name, phase.name, work)
+        report = partial(keeper.progress.advance, name, "")
+        keeper.progress.start(name, 1)
+
+        def train() -> Made:
+            if config.refresh:
+                shutil.rmtree(folder, ignore_errors=True)
+            trained = train_on(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout)
+            return Made(_describe_student(phase, data, trained, base, release["version"]))
+
+        kept = keeper.keep(
+            key,
+            None,
+            take_fingerprint([], [work, release["version"], str(folder), data.own, data.replayed, data.left_out]),
+            train,
+            refresh=config.refresh,
+            sound=lambda frame: (Path(frame["model"][0]) / "config.json").is_file(),
+        )
+        if "mlflow_run" not in kept.facts:
+            row = kept.frame.row(0, named=True)
+            told = tracking.log_student(
+                line.name,
+                context.run_id,
+                name,
+                params=phase.model_dump(mode="json")
+                | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]},
+                metrics=show_floats(
+                    {"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "seconds": kept.seconds}
+                    | {"epsilon": row["epsilon"], "delta": row["delta"]}
+                ),
+                curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
+                released=Released(data.records, release["folder"], release["version"], release["digest"]),
+                model=Path(row["model"]),
+                fingerprint=work,
+                register=last,
+            )
+            kept = keeper.annotate(key, kept, told or {})
+        unused = count_unused(line.training.plan, released, line.training.student) if last else None
+        return Outcome(metadata=show_kept(kept) | _show_student(kept) | show_floats({"in_no_phase": unused}))
+
+    return student
+
+
+def _choose_data(line: Line, number: int, released: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
+    """The records of a supervised phase, or the pairs of a preference phase."""
+    if pairs is None:
+        return choose_data(line.training.plan, number, released, line.training.student, line.seed)
+    chosen = choose_pairs(line.training.plan[number], pairs, line.training.student, line.validation.personal_data)
+    return PhaseData(chosen.pairs, chosen.pairs.height, 0, chosen.left_out)
+
+
+def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, base: str, release: str) -> pl.DataFrame:
+    before, after = trained.margins or (None, None)
+    row = {
+        "phase": phase.name,
+        "model": str(trained.folder),
+        "revision": model_revision(str(trained.folder)),
+        "base": base,
+        "release": release,
+        "steps": trained.steps,
+        "records": trained.records,
+        "own": data.own,
+        "replayed": data.replayed,
+        "tokens": trained.tokens,
+        "left_out": json.dumps(data.left_out | trained.left_out, sort_keys=True),
+        "epsilon": trained.epsilon,
+        "delta": trained.delta,
+        "losses": [{"step": step, "loss": loss} for step, loss in trained.losses],
+        "step": trained.step,
+        "held_out": trained.held_out,
+        "held_out_left_out": json.dumps(trained.held_out_left_out, sort_keys=True),
+        "held_out_losses": [{"step": step, "loss": loss} for step, loss in trained.held_out_losses],
+        "margin_before": before,
+        "margin_after": after,
+    }
+    return pl.DataFrame([row], schema=STUDENT)
+
+
+def _show_student(kept: Kept) -> dict[str, Any]:
+    row = kept.frame.row(0, named=True)
+    selected = {}
+    if row["held_out_losses"]:
+        selected = {
+            "held_out_left_out": row["held_out_left_out"],
+            "held_out_curve": show_curve(take_points(row["held_out_losses"]), "step", "held-out loss"),
+            **show_floats({"held_out": row["held_out"], "held_out_loss": dict(take_points(row["held_out_losses"]))[row["step"]]}),
+        }
+    counts = {name: row[name] for name in ("steps", "step", "records", "own", "replayed", "tokens")}
+    return {
+        "model": dg.MetadataValue.path(row["model"]),
+        "revision": row["revision"],
+        "base": row["base"],
+        "release": row["release"],
+        "left_out": row["left_out"],
+        "loss_curve": show_curve(take_points(row["losses"]), "step", "loss"),
+        **show_floats(counts | {"last_loss": row["losses"][-1]["loss"]}),
+        **show_floats({name: row[name] for name in ("margin_before", "margin_after", "epsilon", "delta")}),
+        **selected,
+        **link_mlflow(kept),
+    }
+
+
+def link_mlflow(kept: Kept) -> dict[str, Any]:
+    """The page of the run that MLflow was told of, and the version that it registered."""
+    if "mlflow_url" not in kept.facts:
+        return {"mlflow": "not told (see the run's log)"}
+    version = {"registered_version": kept.facts["mlflow_version"]} if "mlflow_version" in kept.facts else {}
+    return {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"]), **version}
+
+
+def take_points(curve: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
+    """The points of a stored curve."""
+    return [(point["step"], point["loss"]) for point in curve]

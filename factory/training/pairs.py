@@ -1,0 +1,107 @@
+"""Preference pairs of a phase: which are its own, which hold personal data, and the rest as tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from factory.faults import FactoryError
+from factory.personal_data.records import list_types
+from factory.personal_data.spec import PersonalDataSpec
+from factory.seeds_spec import KINDS
+from factory.training.choose import find_reasons
+from factory.training_spec import PhaseSpec
+
+TEXTS = ("prompt", "chosen", "rejected")
+PairLeftOut = Literal["empty_response", "control_token", "prompt_not_kept", "too_long"]
+"""As of records (factory.training.data), of either side."""
+
+
+@dataclass(frozen=True)
+class PairData:
+    """The pairs (records.PREFERENCE) that a phase trains on, and how many are left out for each reason, sorted by reason.
+
+    Reasons are those of records (factory.training.choose), by the chosen response; `personal_data`: a text of either side holds some, which
+    no filter has seen of the rejected one; `no_margin`: rpo needs the goodness of both sides, and the chosen's to be the greater.
+    """
+
+    pairs: pl.DataFrame
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """A pair as tokens. `margin` is the difference in goodness; 0.0 where the pair has none."""
+
+    prompt: tuple[int, ...]
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+    margin: float
+
+    @property
+    def length(self) -> int:
+        """Tokens of its longer side."""
+        return len(self.prompt) + max(len(self.chosen), len(self.rejected))
+
+
+def choose_pairs(phase: PhaseSpec, pairs: pl.DataFrame, student: str, personal_data: PersonalDataSpec) -> PairData:
+    """The pairs (records.PREFERENCE) of the phase's data without personal data in any text, whatever the line's policy does about records.
+
+    Raises FactoryError, in the name of the phase, where none is left.
+    """
+    kind = pl.col("leaf").str.split("/").list.first().replace(KINDS)
+    response = pl.col("chosen").list.last().struct.field("content")
+    reasons = find_reasons(phase, pairs.select("leaf", kind=kind, response=response), student)
+    refuse_all = personal_data.model_copy(update={"policy": "refuse", "policies": {}})
+    holding = list_types(pairs, refuse_all, TEXTS) if pairs.height else {}
+    for row, pair in enumerate(pairs.select("record_id", "margin").iter_rows(named=True)):
+        if reasons[row] is None and pair["record_id"] in holding:
+            reasons[row] = "personal_data"
+        if reasons[row] is None and phase.method == "rpo" and not (pair["margin"] or 0.0) > 0:
+            reasons[row] = "no_margin"
+    left_out = dict(sorted(Counter(reason for reason in reasons if reason).items()))
+    kept = pairs.filter(pl.Series([reason is None for reason in reasons], dtype=pl.Boolean))
+    if kept.is_empty():
+        counted = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "the line makes none"
+        raise FactoryError(
+            f"phase {phase.name!r}: none of {pairs.height} preference pairs can be trained on ({counted}). Pairs are made of several "
+            "responses to one instruction: raise generation.responses_per_instruction, widen the phase's `data`, or take the phase out."
+        )
+    return PairData(kept, left_out)
+
+
+def encode_pairs(tokenizer: Any, pairs: pl.DataFrame, most_tokens: int) -> tuple[list[PairRow], dict[str, int]]:
+    """The rows of `pairs` of at most `most_tokens` tokens on either side, and how many were left out for each reason."""
+    control_tokens = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    rows: list[PairRow] = []
+    left_out: Counter[str] = Counter()
+    for pair in pairs.iter_rows(named=True):
+        encoded = _encode_pair(tokenizer, pair, control_tokens, most_tokens)
+        if isinstance(encoded, PairRow):
+            rows.append(encoded)
+        else:
+            left_out[encoded] += 1
+    return rows, dict(sorted(left_out.items()))
+
+
+def _encode_pair(tokenizer: Any, pair: dict[str, Any], control_tokens: Sequence[str], most_tokens: int) -> PairRow | PairLeftOut:
+    messages = [message for name in TEXTS for message in pair[name]]
+    if not all(pair[side] and (pair[side][-1]["content"] or "").strip() for side in ("chosen", "rejected")):
+        return "empty_response"
+    if any(token in message["content"] for message in messages for token in control_tokens):
+        return "control_token"
+    prompt = tuple(tokenizer.apply_chat_template(pair["prompt"], add_generation_prompt=True, return_dict=True)["input_ids"])
+    sides = [
+        tuple(tokenizer.apply_chat_template([*pair["prompt"], *pair[side]], return_dict=True)["input_ids"])
+        for side in ("chosen", "rejected")
+    ]
+    if any(side[: len(prompt)] != prompt for side in sides):
+        return "prompt_not_kept"
+    if max(map(len, sides)) > most_tokens:
+        return "too_long"
+    chosen, rejected = (side[len(prompt) :] for side in sides)
+    return PairRow(prompt, chosen, rejected, pair["margin"] or 0.0)

@@ -1,0 +1,143 @@
+"""What every phase does alike, whatever its method: its order and its arguments, its held-out examples, and keeping the student."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.faults import FactoryError
+from factory.training.data import IGNORED, TokenRow, TokenRows, encode_records
+from factory.training.holdout import choose_step, measure_checkpoints
+from factory.training.phase_folder import PhaseFolder, TrainedPhase
+from factory.training.private import Spent
+from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
+from factory.tuning.libraries import explain_writes
+from factory.tuning.order import plan_order, plan_tokens
+from factory.tuning.trainer import SCHEDULE, choose_arguments
+
+
+def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
+    """Indices of rows of `lengths` tokens for the whole phase, in the order in which it reads them."""
+    effective = phase.batch_size * phase.gradient_accumulation
+    if phase.tokens is not None:
+        return plan_tokens(lengths, phase.tokens, effective, seed)
+    return plan_order(lengths, phase.epochs or DEFAULT_EPOCHS, effective, seed)
+
+
+def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed: int) -> dict[str, Any]:
+    """Arguments of TrainingArguments, or of a class below it, for a phase of `rows` planned rows."""
+    return choose_arguments(
+        rows,
+        work,
+        batch_size=phase.batch_size,
+        learning_rate=phase.learning_rate,
+        warmup_ratio=phase.warmup_ratio,
+        save_steps=phase.save_steps,
+        seed=seed,
+        gradient_accumulation=phase.gradient_accumulation,
+        schedule=phase.schedule or SCHEDULE,
+        keep_all=keeps_all(phase),
+    )
+
+
+def keeps_all(phase: PhaseSpec) -> bool:
+    """Whether earlier checkpoints are of use, and not the last alone."""
+    return phase.keep_checkpoints or phase.select == "holdout_loss"
+
+
+def in_order(records: pl.DataFrame) -> pl.DataFrame:
+    """What is trained on, in an order of its own: a release that lists its records otherwise trains the same student."""
+    columns = ("record_id", "instruction", "context", "response", "turns")
+    return records.select(columns).sort(columns[:-1])
+
+
+def bound_tokens(phase: PhaseSpec, model: Any) -> int:
+    """Most tokens of a row: what the phase takes, or the model's context where that is less."""
+    return min(phase.max_length, getattr(model.config.get_text_config(), "max_position_embeddings", None) or phase.max_length)
+
+
+def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: pl.DataFrame | None, most_tokens: int) -> TokenRows | None:
+    """The rows by whose loss the phase selects; None where it takes its last checkpoint. Raises FactoryError where there is no row."""
+    if phase.select != "holdout_loss":
+        return None
+    held = TokenRows((), {}) if holdout is None else encode_records(tokenizer, in_order(holdout), most_tokens)
+    if not held.rows:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in held.left_out.items()) or "none was given"
+        raise FactoryError(
+            f"phase {phase.name!r}: select is holdout_loss, but no held-out example can be read ({reasons}). "
+            "Raise `seeds.holdout` or the phase's max_length, or take select: last."
+        )
+    return held
+
+
+def keep_student(
+    phase: PhaseSpec, work: PhaseFolder, model: Any, tokenizer: Any, state: Any, counts: dict[str, Any], held: TokenRows | None
+) -> TrainedPhase:
+    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made.
+
+    `model` is the last checkpoint's. Raises FactoryError where the disk refuses a write.
+    """
+    step = int(state.global_step)
+    held_losses = measure_checkpoints(work.list_whole(), held.rows, make_collator(tokenizer), phase.batch_size) if held else ()
+    if held_losses:
+        step = choose_step(held_losses)
+        model = type(model).from_pretrained(work.list_whole()[step], dtype=model.dtype)
+
+    def save(target: Path) -> None:
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+
+    summary = counts | {
+        "steps": state.global_step,
+        "losses": [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry],
+        "step": step,
+        "held_out": len(held.rows) if held else 0,
+        "held_out_left_out": held.left_out if held else {},
+        "held_out_losses": held_losses,
+    }
+    with explain_writes(f"phase {phase.name!r}", work.path):
+        if phase.keep_checkpoints:
+            work.keep_steps(tokenizer.save_pretrained)
+        return work.finish(save, summary)
+
+
+def count_rows(encoded: TokenRows) -> dict[str, Any]:
+    """What a supervised phase was trained on, once."""
+    return {"records": len(encoded.rows), "tokens": sum(len(row.ids) for row in encoded.rows), "left_out": encoded.left_out}
+
+
+def keep_private(work: PhaseFolder, model: Any, tokenizer: Any, spent: Spent, counts: dict[str, Any], base: str) -> TrainedPhase:
+    """Keeps the student of a private phase, with what it spent in its folder's README."""
+
+    def save(target: Path) -> None:
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+        (target / "README.md").write_text(spent.describe(base), encoding="utf-8")
+
+    summary = counts | {"steps": spent.steps, "losses": list(spent.losses), "step": spent.steps}
+    summary |= {"held_out": 0, "held_out_left_out": {}, "held_out_losses": ()}
+    summary |= {"epsilon": spent.epsilon, "delta": spent.delta, "noise_multiplier": spent.noise_multiplier}
+    return work.finish(save, summary)
+
+
+def make_collator(tokenizer: Any) -> Callable[[Sequence[TokenRow]], dict[str, Any]]:
+    """Rows as tensors of shape (rows, longest row), padded on the right, where padding leaves the positions of tokens as they are."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    # The mask and the labels hide padding, so that any token serves.
+    padding = tokenizer.pad_token_id or 0
+
+    def collate(rows: Sequence[TokenRow]) -> dict[str, Any]:
+        ids = [torch.tensor(row.ids) for row in rows]
+        labels = [torch.where(torch.tensor(row.trained), row_ids, IGNORED) for row, row_ids in zip(rows, ids, strict=True)]
+        return {
+            "input_ids": pad_sequence(ids, batch_first=True, padding_value=padding),
+            "attention_mask": pad_sequence([torch.ones_like(row_ids) for row_ids in ids], batch_first=True),
+            "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED),
+        }
+
+    return collate

@@ -1,0 +1,61 @@
+"""A line of several phases: each its own student on its own data, and a finished one is not tuned again when a later one changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from plant import ADDITION, Plant, Said
+
+FIRST = {"name": "foundation", "data": {"kinds": ["foundational"]}, "epochs": 1, "select": "holdout_loss"}
+SECOND = {"name": "skills", "data": {"kinds": ["compositional"]}, "replay": 0.5, "epochs": 3, "batch_size": 4}
+
+
+def tune(plant: Plant, *phases: dict[str, Any]) -> None:
+    plant.write_line(training={"phases": list(phases), "evaluation": {"problems_per_leaf": 2}})
+    plant.run()
+
+
+def test_phases_hang_together_and_are_not_done_again(copied: Plant) -> None:
+    tune(copied, FIRST, SECOND)
+    released = copied.frame("dataset_release")["records"][0]
+    first, second = (copied.frame(f"student_{name}").row(0, named=True) for name in ("foundation", "skills"))
+    assert second["base"] == first["model"]
+    assert copied.frame("evaluation").filter(model="tuned").height > 0
+    assert first["own"] == copied.frame("accepted").filter(leaf=ADDITION).height and first["replayed"] == 0
+    assert json.loads(first["left_out"]) == {"other_kind": released - first["own"]}
+    assert second["replayed"] == round(0.5 * first["own"])
+    assert json.loads(second["left_out"]) == {"not_replayed": first["own"] - second["replayed"]}
+    assert first["held_out"] > 0 and first["held_out_losses"][-1]["step"] == first["step"]
+
+    weights = copied.home.root / "models/tiny/foundation"
+    before = {file: file.stat().st_mtime_ns for file in weights.rglob("*")}
+    tune(copied, FIRST, SECOND | {"learning_rate": 1e-4})
+    assert {file: file.stat().st_mtime_ns for file in weights.rglob("*")} == before
+    assert copied.frame("student_foundation").row(0, named=True) == first
+    assert copied.frame("student_skills")["revision"][0] != second["revision"]
+
+
+def test_a_phase_without_data_fails_by_its_name(copied: Plant, cli: Callable[..., Said]) -> None:
+    copied.write_line(training={"preset": "lab", "evaluation": {"problems_per_leaf": 2}})
+    said = cli("run", "tiny")
+    assert said.code != 0
+    told = " ".join(said.err.split()) + " ".join(said.out.split())
+    assert "phase 'knowledge_short': none of" in told and "preset stacked" in told
+
+
+def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
+    copied.write_line(
+        generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},
+        training={
+            "phases": [{"name": "sft", "epochs": 1}, {"name": "prefer", "method": "dpo", "epochs": 1, "learning_rate": 1e-4}],
+            "evaluation": {"problems_per_leaf": 2},
+        },
+    )
+    copied.run()
+    pairs, student = copied.frame("preference_pairs"), copied.frame("student_prefer").row(0, named=True)
+    assert student["own"] == pairs.height > 0
+    assert student["base"] == copied.frame("student_sft")["model"][0]
+    assert student["margin_after"] > student["margin_before"]
+    assert copied.frame("student_sft")["margin_after"][0] is None

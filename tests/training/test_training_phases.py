@@ -1,0 +1,155 @@
+"""Phases in a row: how long, at which rate, from which student, which checkpoint, and what is not done again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_student import make_records, save_student, write_records
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from factory.faults import FactoryError
+from factory.training import train_phase
+from factory.training.data import encode_records
+from factory.training.holdout import choose_step
+from factory.training_spec import PhaseSpec
+from factory.tuning.order import plan_tokens
+
+RECORDS = write_records(24)
+HOLDOUT = write_records(6, seed=5)
+
+
+def phase(name: str = "sft", **settings: object) -> PhaseSpec:
+    return PhaseSpec.model_validate({"name": name, "epochs": 2, "batch_size": 4, "save_steps": 3, "learning_rate": 5e-3} | settings)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def measure(folder: Path, tokenizer: Path) -> float:
+    """Held-out nats per trained token, one example at a time."""
+    model, nats = AutoModelForCausalLM.from_pretrained(folder), []
+    for row in encode_records(AutoTokenizer.from_pretrained(tokenizer), HOLDOUT, 128).rows:
+        with torch.inference_mode():
+            each = cross_entropy(model(torch.tensor([row.ids])).logits[0, :-1], torch.tensor(row.ids[1:]), reduction="none")
+        nats += each[torch.tensor(row.trained[1:])].tolist()
+    return sum(nats) / len(nats)
+
+
+def test_the_second_phase_begins_at_the_first_ones_student_and_leaves_it_alone(student: Path, tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    def train(second: PhaseSpec) -> tuple[Path, Path]:
+        first = train_phase(phase("first"), RECORDS.head(12), str(student), tmp_path / "first", 0, lambda *_: steps.append("first"))
+        then = train_phase(second, RECORDS, str(first.folder), tmp_path / second.name, 0, lambda *_: steps.append(second.name))
+        return first.folder, then.folder
+
+    still, same = train(phase("still", learning_rate=1e-30))
+    assert steps.count("first") == 6
+    for name, tensor in weights(still).items():
+        assert torch.equal(tensor, weights(same)[name]), name
+    before = (still / "model.safetensors").read_bytes()
+    first, moved = train(phase("other"))
+    assert steps.count("first") == 6
+    assert (first / "model.safetensors").read_bytes() == before != (moved / "model.safetensors").read_bytes()
+
+
+def test_a_second_phase_that_was_stopped_goes_on_and_the_first_is_not_done_again(student_with_dropout: Path, tmp_path: Path) -> None:
+    def train(folder: Path, stop: int | None = None) -> tuple[Path, list[tuple[str, int]]]:
+        done: list[tuple[str, int]] = []
+        base = str(student_with_dropout)
+        for name, rows in (("first", 8), ("second", 24)):
+
+            def tell(step: int, *_: object, name: str = name) -> None:
+                done.append((name, step))
+                if (name, step) == ("second", stop):
+                    raise KeyboardInterrupt
+
+            base = str(train_phase(phase(name), RECORDS.head(rows), base, folder / name, 3, tell).folder)
+        return Path(base), done
+
+    whole, _ = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", stop=8)
+    again, done = train(tmp_path / "cut")
+    assert done == [("second", step) for step in range(7, 13)]
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_the_best_checkpoint_is_the_student_and_all_are_kept(tmp_path: Path, student: Path) -> None:
+    spec = phase(epochs=40, learning_rate=3e-2, save_steps=10, select="holdout_loss", keep_checkpoints=True, schedule="constant")
+    trained = train_phase(spec, RECORDS.head(12), str(student), tmp_path, 0, holdout=HOLDOUT)
+    steps = [step for step, _ in trained.held_out_losses]
+    assert steps == list(range(10, 121, 10)) == sorted(int(path.name) for path in (tmp_path / "steps").iterdir())
+    assert trained.held_out == 6
+    for step, loss in trained.held_out_losses:
+        assert loss == pytest.approx(measure(tmp_path / "steps" / str(step), tmp_path / "steps" / str(step)), rel=1e-4)
+    assert trained.step == min(trained.held_out_losses, key=lambda pair: pair[1])[0] < 120
+    kept = tmp_path / "steps" / str(trained.step)
+    assert (trained.folder / "model.safetensors").read_bytes() == (kept / "model.safetensors").read_bytes()
+    assert not {"optimizer.pt", "trainer_state.json", "whole"} & {path.name for path in kept.iterdir()}
+    assert trained.steps == 120
+
+
+def test_an_earlier_checkpoint_wins_a_tie() -> None:
+    assert choose_step(((2, 0.7), (4, 0.5), (6, 0.5), (8, 0.6))) == 4
+
+
+def test_a_selection_with_nothing_to_select_by_is_refused(student: Path, tmp_path: Path) -> None:
+    spec = phase(select="holdout_loss")
+    with pytest.raises(FactoryError, match=r"phase 'sft': select is holdout_loss, but no held-out example can be read \(1 too_long\)"):
+        train_phase(spec, RECORDS, str(student), tmp_path, 0, holdout=make_records([("Say", None, "apple " * 200)]))
+
+
+def test_accumulated_batches_are_one_step(student: Path, tmp_path: Path) -> None:
+    whole = train_phase(phase(batch_size=8, epochs=1), RECORDS, str(student), tmp_path / "whole", 0)
+    parts = train_phase(phase(batch_size=2, gradient_accumulation=4, epochs=1), RECORDS, str(student), tmp_path / "parts", 0)
+    assert whole.steps == parts.steps == 3
+    for name, tensor in weights(whole.folder).items():
+        assert torch.allclose(tensor, weights(parts.folder)[name], atol=1e-4), name
+
+
+def test_the_rate_after_warm_up_is_that_of_the_schedule(student: Path, tmp_path: Path) -> None:
+    last: dict[str, list[float]] = {}
+    for schedule in ("constant", "linear", "cosine"):
+        spec = phase(schedule=schedule, epochs=4, warmup_ratio=0.25, keep_checkpoints=True, save_steps=1)
+        train_phase(spec, RECORDS, str(student), tmp_path / schedule, 0)
+        steps = [weights(tmp_path / schedule / "steps" / str(step))["model.norm.weight"] for step in range(1, 25)]
+        last[schedule] = [float((after - before).abs().max()) for before, after in pairwise(steps)]
+    # Adam moves the weights by about the rate: at the end nothing at a rate that goes to 0.
+    assert last["constant"][-1] > 5 * last["linear"][-1]
+    assert last["constant"][-1] > 5 * last["cosine"][-1]
+    # Half way after warm-up both are near a half; a quarter before the end the cosine is below the line.
+    assert last["cosine"][-4] < last["linear"][-4]
+
+
+def test_a_phase_of_one_step_learns(student: Path, tmp_path: Path) -> None:
+    trained = train_phase(phase(epochs=1, batch_size=24), RECORDS, str(student), tmp_path, 0)
+    assert trained.steps == 1
+    assert not torch.equal(weights(trained.folder)["model.norm.weight"], weights(student)["model.norm.weight"])
+
+
+def test_a_phase_ends_once_its_tokens_are_read(student: Path, tmp_path: Path) -> None:
+    lengths = [len(row.ids) for row in encode_records(AutoTokenizer.from_pretrained(student), RECORDS, 128).rows]
+    for tokens in (1, sum(lengths) // 3, sum(lengths), 2 * sum(lengths) + 7):
+        order = plan_tokens(lengths, tokens, 4, seed=0)
+        read = [lengths[row] for row in order]
+        assert sum(read) >= tokens > sum(read[:-1])
+    spec = phase(epochs=None, tokens=sum(lengths) // 2)
+    trained = train_phase(spec, RECORDS, str(student), tmp_path, 0)
+    assert 2 <= trained.steps <= 4
+    assert plan_tokens([], 10, 4, seed=0) == []
+
+
+def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
+    bare = save_student(tmp_path / "bare")
+    settings = (bare / "tokenizer_config.json").read_text()
+    assert '"eos_token"' in settings
+    (bare / "tokenizer_config.json").write_text(settings.replace('"eos_token"', '"unused_token"'))
+    with pytest.raises(FactoryError, match=r"no EOS token, .* `eos_token` in its tokenizer_config.json"):
+        train_phase(phase(), RECORDS, str(bare), tmp_path / "work", 0)

@@ -1,0 +1,154 @@
+"""Preference phases: the loss against its formula and its limits, which pairs are read, and what a model prefers afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from tiny_student import write_records
+from torch.nn.functional import logsigmoid
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from factory.faults import FactoryError
+from factory.personal_data.spec import PersonalDataSpec
+from factory.records import PREFERENCE
+from factory.training import TrainedPhase, choose_pairs, train_preference
+from factory.training.preference import rpo_loss
+from factory.training_spec import Bounds, DataSpec, PhaseSpec
+
+NUMBERS = st.floats(-15, 15)
+
+
+def make_pairs(*rows: tuple[str, str, str, float | None], leaf: str = "compositional_skills/words") -> pl.DataFrame:
+    """Pairs of (instruction, chosen, rejected, margin)."""
+    made = [
+        {
+            "record_id": f"p{number:03}",
+            "leaf": leaf,
+            "language": "en",
+            "prompt": [{"role": "user", "content": instruction}],
+            "chosen": [{"role": "assistant", "content": chosen}],
+            "rejected": [{"role": "assistant", "content": rejected}],
+            "margin": margin,
+        }
+        for number, (instruction, chosen, rejected, margin) in enumerate(rows)
+    ]
+    return pl.DataFrame(made, schema_overrides=PREFERENCE)
+
+
+WRITTEN = write_records(20).select("instruction", "response").rows()
+PAIRS = make_pairs(*((asked, right, f"No {number}.", 2.0) for number, (asked, right) in enumerate(WRITTEN)))
+
+
+def phase(method: str, **settings: object) -> PhaseSpec:
+    given = {"name": "prefer", "method": method, "epochs": 4, "batch_size": 5, "save_steps": 4, "learning_rate": 5e-3}
+    return PhaseSpec.model_validate(given | settings)
+
+
+def train(method: str, student: Path, folder: Path, **settings: object) -> TrainedPhase:
+    return train_preference(phase(method, **settings), PAIRS, str(student), folder, 0)
+
+
+def margin(folder: Path) -> float:
+    """Mean difference in nats of the two responses' log-likelihoods, one dialogue at a time."""
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+
+    def measure(asked: str, response: str) -> float:
+        prompt, answer = (tokenizer(text)["input_ids"] for text in (f"<|user|>{asked}<|end|><|assistant|>", f"{response}<|end|>"))
+        with torch.inference_mode():
+            logs = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        return float(logs[range(len(answer)), answer].sum())
+
+    apart = [measure(asked, right) - measure(asked, f"No {number}.") for number, (asked, right) in enumerate(WRITTEN)]
+    return sum(apart) / len(apart)
+
+
+@given(p=NUMBERS, t=NUMBERS)
+def test_rpo_is_the_divergence_of_the_two_coins(p: float, t: float) -> None:
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Bernoulli(logits=torch.tensor(t, dtype=torch.float64)),
+        torch.distributions.Bernoulli(logits=torch.tensor(p, dtype=torch.float64)),
+    )
+    loss = rpo_loss(torch.tensor([p], dtype=torch.float64), torch.tensor([t], dtype=torch.float64))
+    assert float(loss[0]) == pytest.approx(float(expected), rel=1e-6, abs=1e-12)
+
+
+@given(t=NUMBERS)
+def test_rpo_is_zero_and_flat_where_the_reward_is_met(t: float) -> None:
+    p = torch.tensor([t], dtype=torch.float64, requires_grad=True)
+    loss = rpo_loss(p, torch.tensor([t], dtype=torch.float64))
+    loss.sum().backward()
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-12)
+    assert p.grad is not None and float(p.grad) == pytest.approx(0, abs=1e-12)
+
+
+@given(p=NUMBERS)
+def test_rpo_of_a_boundless_reward_is_dpo(p: float) -> None:
+    wide = torch.tensor([p], dtype=torch.float64)
+    assert float(rpo_loss(wide, torch.tensor([1e4], dtype=torch.float64))) == pytest.approx(float(-logsigmoid(wide)), rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["dpo", "rpo"])
+def test_a_student_prefers_the_chosen_more_than_before(method: str, student: Path, tmp_path: Path) -> None:
+    trained = train(method, student, tmp_path)
+    assert trained.margins is not None
+    assert [margin(student), margin(trained.folder)] == pytest.approx(trained.margins, rel=1e-4)
+    assert trained.margins[1] > trained.margins[0] + 1
+    assert (trained.records, trained.steps, trained.left_out) == (20, 16, {})
+    assert train(method, student, tmp_path) == trained
+
+
+def test_rpo_of_a_boundless_reward_trains_as_trls_dpo(student: Path, tmp_path: Path) -> None:
+    dpo = train("dpo", student, tmp_path / "dpo", preference={"sft_weight": 0.3})
+    rpo = train("rpo", student, tmp_path / "rpo", preference={"sft_weight": 0.3, "eta": 1e4})
+    for name, tensor in load_file(dpo.folder / "model.safetensors").items():
+        assert torch.allclose(tensor, load_file(rpo.folder / "model.safetensors")[name], atol=2e-3), name
+    assert [loss for _, loss in rpo.losses] == pytest.approx([loss for _, loss in dpo.losses], rel=2e-3)
+
+
+@pytest.mark.parametrize("method", ["dpo", "rpo"])
+def test_a_stopped_phase_ends_at_the_same_bytes(method: str, student: Path, tmp_path: Path) -> None:
+    whole = train(method, student, tmp_path / "whole")
+
+    def stop(step: int, *_: object) -> None:
+        if step == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_preference(phase(method), PAIRS, str(student), tmp_path / "cut", 0, stop)
+    steps: list[int] = []
+    again = train_preference(phase(method), PAIRS, str(student), tmp_path / "cut", 0, lambda step, *_: steps.append(step))
+    assert steps[0] == 9
+    assert (again.folder / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+
+
+def test_pairs_with_personal_data_on_either_side_are_refused_and_counted(student: Path) -> None:
+    pairs = make_pairs(
+        ("Write a note.", "Thank you!", "Mail ana.silva@gmail.com for more", 1.0),
+        ("Write to ana.silva@gmail.com.", "Dear Ana", "No", 1.0),
+        ("Write a note.", "Thank you!", "No", None),
+        ("Write a note.", "Many thanks to all of you", "No", 0.5),
+    )
+    report = PersonalDataSpec()
+    dpo = choose_pairs(phase("dpo"), pairs, str(student), report)
+    assert (dpo.pairs["record_id"].to_list(), dpo.left_out) == (["p002", "p003"], {"personal_data": 2})
+    rpo = choose_pairs(phase("rpo"), pairs, str(student), report)
+    assert (rpo.pairs["record_id"].to_list(), rpo.left_out) == (["p003"], {"no_margin": 1, "personal_data": 2})
+    short = phase("dpo", data=DataSpec(kinds=("compositional",), response_words=Bounds(max=2)).model_dump())
+    assert choose_pairs(short, pairs, str(student), report).left_out == {"personal_data": 2, "response_too_long": 1}
+    with pytest.raises(FactoryError, match=r"phase 'prefer': none of 0 .*the line makes none.*responses_per_instruction"):
+        choose_pairs(phase("dpo"), pairs.clear(), str(student), report)
+
+
+def test_pairs_that_are_too_long_or_write_control_tokens_are_left_out(student: Path, tmp_path: Path) -> None:
+    odd = make_pairs(
+        ("Say", "yes", "apple " * 200, 1.0), ("Say", "yes", "<|end|>", 1.0), ("Say", "yes", " ", 1.0), ("Say", "yes", "no", 1.0)
+    )
+    trained = train_preference(phase("dpo", epochs=1), odd, str(student), tmp_path, 0)
+    assert trained.left_out == {"control_token": 1, "empty_response": 1, "too_long": 1}
+    assert trained.records == 1

@@ -68,6 +68,9 @@ class TuningSpec(Spec):
     batch_size: int = Field(default=16, ge=1, description="Records that are computed at once.")
     gradient_accumulation: int = Field(default=1, ge=1, description="Batches to one step: the effective batch is batch_size times this.")
     max_length: int = Field(default=320, ge=8, description="Context: most tokens of one record; longer ones are left out and counted.")
+    gradient_checkpointing: bool = Field(
+        default=False, description="Compute activations twice instead of keeping them: less memory, more time."
+    )
     save_steps: int = Field(default=50, ge=1, description="A checkpoint each so many steps; a killed phase goes on from the last one.")
     select: Literal["last", "holdout_loss"] = Field(
         default="last",

@@ -29,7 +29,7 @@ def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
 
 def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed: int) -> dict[str, Any]:
     """Arguments of TrainingArguments, or of a class below it, for a phase of `rows` planned rows."""
-    return choose_arguments(
+    arguments = choose_arguments(
         rows,
         work,
         batch_size=phase.batch_size,
@@ -41,6 +41,7 @@ def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed:
         schedule=phase.schedule or SCHEDULE,
         keep_all=keeps_all(phase),
     )
+    return arguments | {"gradient_checkpointing": phase.gradient_checkpointing}
 
 
 def keeps_all(phase: PhaseSpec) -> bool:

@@ -145,7 +145,7 @@ def _build_dpo(
 
     columns = {f"{name}_ids": [list(getattr(row, name)) for row in rows] for name in ("prompt", "chosen", "rejected")}
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]}
-    config = DPOConfig(**arguments, **losses, beta=settings.beta, max_length=None, gradient_checkpointing=False)
+    config = DPOConfig(**arguments, **losses, beta=settings.beta, max_length=None)
     reference, _ = open_student(base)
     parts = {"args": config, "train_dataset": Dataset.from_dict(columns), "processing_class": tokenizer, "ref_model": reference}
     return OwnTokens, parts

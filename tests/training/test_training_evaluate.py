@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.faults import FactoryError
-from factory.line import EvaluationSpec
 from factory.problems import WRITERS
 from factory.records import ANSWER, CANDIDATE, SEED, empty
 from factory.reward.verifiers import verify
 from factory.training import Problem, evaluate_model, make_problems
 from factory.training.evaluate import is_correct
+from factory.training_spec import EvaluationSpec
 
 RELEASED = empty(CANDIDATE)
 

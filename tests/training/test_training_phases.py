@@ -114,6 +114,13 @@ def test_accumulated_batches_are_one_step(student: Path, tmp_path: Path) -> None
         assert torch.allclose(tensor, weights(parts.folder)[name], atol=1e-4), name
 
 
+def test_activations_that_are_computed_twice_give_the_same_student(student: Path, tmp_path: Path) -> None:
+    kept = train_phase(phase(epochs=1), RECORDS, str(student), tmp_path / "kept", 0)
+    twice = train_phase(phase(epochs=1, gradient_checkpointing=True), RECORDS, str(student), tmp_path / "twice", 0)
+    for name, tensor in weights(kept.folder).items():
+        assert torch.allclose(tensor, weights(twice.folder)[name], atol=1e-5), name
+
+
 def test_the_rate_after_warm_up_is_that_of_the_schedule(student: Path, tmp_path: Path) -> None:
     last: dict[str, list[float]] = {}
     for schedule in ("constant", "linear", "cosine"):

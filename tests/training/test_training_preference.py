@@ -103,6 +103,11 @@ def test_a_student_prefers_the_chosen_more_than_before(method: str, student: Pat
     assert train(method, student, tmp_path) == trained
 
 
+def test_activations_may_be_computed_twice(student: Path, tmp_path: Path) -> None:
+    kept, twice = (train("dpo", student, tmp_path / str(flag), epochs=1, gradient_checkpointing=flag) for flag in (False, True))
+    assert [loss for _, loss in twice.losses] == pytest.approx([loss for _, loss in kept.losses], rel=1e-4)
+
+
 def test_rpo_of_a_boundless_reward_trains_as_trls_dpo(student: Path, tmp_path: Path) -> None:
     dpo = train("dpo", student, tmp_path / "dpo", preference={"sft_weight": 0.3})
     rpo = train("rpo", student, tmp_path / "rpo", preference={"sft_weight": 0.3, "eta": 1e4})

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_student import CONTEXT_TOKENS, make_records, save_student, write_records
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -132,3 +133,6 @@ def test_stops_at_a_loss_that_is_no_number(student: Path, tmp_path: Path) -> Non
     with pytest.raises(FactoryError, match=r"phase 'sft': the loss or its gradient is no number at step \d+ of 16. Lower"):
         train_phase(phase, write_records(8), str(student), tmp_path, 0)
     assert not (tmp_path / "model").exists()
+    (kept,) = (tmp_path / "checkpoints").glob("checkpoint-1")
+    assert (kept / "whole").is_file()
+    assert all(tensor.isfinite().all() for tensor in load_file(kept / "model.safetensors").values())

@@ -1,81 +1,62 @@
-"""Great Expectations suites as blocking asset checks: columns, missing values, identity, domains and ranges of the frames."""
+"""Great Expectations suites as blocking asset checks, made from the schemas and rules of the frames."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from factory.records import CANARY, CANDIDATE, SEED, TOPIC, VERDICT
+from assets.data_docs import Expected, build_docs, docs_folder, open_docs
+from factory.record_rules import RULES, Rules
 
-NO_TOPIC = {"row_condition": f'kind != "{TOPIC}"', "condition_parser": "pandas"}
-KINDS = ["compositional", "foundational", "knowledge"]
+PAIR = {"column_A": "column", "column_B": "type"}
+"""Types are checked in a table of columns and types: pandas, which Great Expectations reads, has no types for lists and structs."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation of Great Expectations by class name, under the asset check that shows it."""
+    """One expectation of Great Expectations by class name, under the asset check that shows it; `severity` is "critical" or "warning"."""
 
     check: str
     expectation: str
     arguments: Mapping[str, Any]
+    severity: str = "critical"
 
 
-def _columns(schema: Mapping[str, Any]) -> Rule:
-    return Rule("columns", "ExpectTableColumnsToMatchOrderedList", {"column_list": list(schema)})
+def write_suite(rules: Rules) -> tuple[Rule, ...]:
+    """The expectations of a frame, from its schema and its rules."""
+    return (
+        Rule("columns", "ExpectTableColumnsToMatchOrderedList", {"column_list": list(rules.schema)}),
+        Rule("types", "ExpectColumnPairValuesToBeInSet", PAIR | {"value_pairs_set": [*_name_types(rules.schema)]}),
+        *(Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": column}) for column in rules.given),
+        *(
+            Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": column, **_where_not(*unless)})
+            for column, unless in rules.given_unless.items()
+        ),
+        *(Rule("unique_ids", "ExpectColumnValuesToBeUnique", {"column": column}) for column in rules.unique),
+        *(
+            Rule("known_values", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values)})
+            for column, values in rules.domains.items()
+        ),
+        *(_between(column, *bounds) for column, bounds in rules.ranges.items()),
+        *(_between(column, *bounds, severity="warning") for column, bounds in rules.wide.items()),
+    )
 
 
-def _present(*columns: str) -> Iterator[Rule]:
-    for column in columns:
-        yield Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": column})
+def _name_types(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, str(kind)) for name, kind in pl.Schema(schema).items()]
 
 
-def _one_of(column: str, values: Sequence[str]) -> Rule:
-    return Rule("known_values", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values)})
+def _between(column: str, least: float | None, most: float | None, severity: str = "critical") -> Rule:
+    return Rule("in_range", "ExpectColumnValuesToBeBetween", {"column": column, "min_value": least, "max_value": most}, severity)
 
 
-def _between(column: str, least: float, most: float | None = None) -> Rule:
-    return Rule("in_range", "ExpectColumnValuesToBeBetween", {"column": column, "min_value": least, "max_value": most})
+def _where_not(column: str, value: str) -> dict[str, str]:
+    return {"row_condition": f'{column} != "{value}"', "condition_parser": "pandas"}
 
 
-def _unique(column: str) -> Rule:
-    return Rule("unique_ids", "ExpectColumnValuesToBeUnique", {"column": column})
-
-
-WRITTEN = ("record_id", "leaf", "kind", "language", "flow", "teacher", "prompt_hash", "sampling", "seed", "depth")
-KEPT = (
-    *_present(*WRITTEN, "instruction", "response", "goodness", "verdict"),
-    _unique("record_id"),
-    _one_of("kind", KINDS),
-    _one_of("verdict", ["accepted"]),
-    _between("depth", 1),
-)
-
-SUITES: dict[str, tuple[Rule, ...]] = {
-    "seed_examples": (
-        _columns(SEED),
-        *_present("record_id", "leaf", "kind", "language", "question", "split", "source", "depth"),
-        Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": "answer"} | NO_TOPIC),
-        _unique("record_id"),
-        _one_of("kind", [*KINDS, TOPIC, CANARY]),
-        _one_of("split", ["seed", "holdout"]),
-        _between("depth", 0, 0),
-    ),
-    "candidates": (
-        _columns(CANDIDATE),
-        *_present(*WRITTEN),
-        _unique("record_id"),
-        _one_of("kind", KINDS),
-        _between("depth", 1),
-        _between("prompt_tokens", 0),
-        _between("completion_tokens", 0),
-        _between("cost", 0),
-    ),
-    "accepted": (_columns(VERDICT), *KEPT),
-    "dataset_release": KEPT,
-}
+SUITES: dict[str, tuple[Rule, ...]] = {asset: write_suite(rules) for asset, rules in RULES.items()}
 """What must hold for the frame of an asset before anything downstream reads it."""
 
 
@@ -89,58 +70,70 @@ def specify_checks(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 
 
 def check_frame(key: dg.AssetKey, frame: pl.DataFrame) -> list[dg.AssetCheckResult]:
-    """Validates `frame` against the asset's suite: one result per check, naming what failed, where, and some of the values."""
+    """Validates `frame` against the asset's suite: one result per check, naming what failed, where, and some of the values.
+
+    Where a check fails that blocks, the data docs are written at once; else `publish_docs` writes them at the end of a run.
+    """
     rules = SUITES[key.path[-1]]
-    outcomes = _validate(frame, rules)
+    outcomes = _validate(key, frame, rules)
+    page = docs_folder(key.path[0]) / "index.html"
     results = []
     for check in dict.fromkeys(rule.check for rule in rules):
-        faults = [fault for rule, fault in zip(rules, outcomes, strict=True) if rule.check == check and fault]
-        metadata: dict[str, Any] = {"rows": frame.height, "expectations": sum(rule.check == check for rule in rules)}
-        if faults:
-            metadata["faults"] = dg.MetadataValue.md("\n".join(f"- {fault}" for fault in faults))
-        description = "; ".join(faults) if faults else "all expectations hold"
+        failed = {fault: rule for rule, fault in zip(rules, outcomes, strict=True) if rule.check == check and fault}
+        metadata: dict[str, Any] = {
+            "rows": frame.height,
+            "expectations": sum(rule.check == check for rule in rules),
+            "data_docs": dg.MetadataValue.path(str(page)),
+        }
+        if failed:
+            metadata["faults"] = dg.MetadataValue.md("\n".join(f"- {fault}" for fault in failed))
+        certain = not failed or any(rule.severity == "critical" for rule in failed.values())
         results.append(
             dg.AssetCheckResult(
-                passed=not faults,
+                passed=not failed,
                 check_name=check,
                 asset_key=key,
-                severity=dg.AssetCheckSeverity.ERROR,
+                severity=dg.AssetCheckSeverity.ERROR if certain else dg.AssetCheckSeverity.WARN,
                 metadata=metadata,
-                description=description,
+                description="; ".join(failed) or "all expectations hold",
             )
         )
+    if any(not result.passed and result.severity == dg.AssetCheckSeverity.ERROR for result in results):
+        build_docs(key.path[0])
     return results
 
 
-def _validate(frame: pl.DataFrame, rules: Sequence[Rule]) -> list[str]:
-    """For each rule what is wrong, or an empty text."""
-    from great_expectations import ExpectationSuite, expectations
+def publish_docs(line: str) -> dict[str, dg.PathMetadataValue]:
+    """Writes the data docs of what this run checked, once, after the last asset that has a suite, and links them on its page."""
+    return {"data_docs": dg.MetadataValue.path(str(build_docs(line)))}
 
-    asked = [getattr(expectations, rule.expectation)(**rule.arguments, meta={"rule": number}) for number, rule in enumerate(rules)]
-    batch = _batch_definition().get_batch({"dataframe": frame.to_pandas()})
-    found = batch.validate(ExpectationSuite(name="frame", expectations=asked))
+
+def _validate(key: dg.AssetKey, frame: pl.DataFrame, rules: Sequence[Rule]) -> list[str]:
+    """For each rule what is wrong, or an empty text."""
+    line, asset = key.path[0], key.path[-1]
+    docs = open_docs(line, asset)
+    ruled = {rule.arguments.get("column") for rule in rules} | {"kind"}
+    # What no rule reads is costly to turn into pandas, and stands there by its name alone.
+    values = frame.select(pl.col(name) if name in ruled else pl.lit(None).alias(name) for name in frame.columns)
+    types = pl.DataFrame(_name_types(frame.schema), schema=["column", "type"], orient="row")
     faults = [""] * len(rules)
-    for result in found.results:
-        number = result.expectation_config.meta["rule"]
-        if not result.success:
-            faults[number] = _explain(rules[number], result.result, frame.columns)
+    for name, read, of_types in ((asset, values, False), (f"{asset}_types", types, True)):
+        asked = [place for place, rule in enumerate(rules) if (rule.check == "types") is of_types]
+        found = docs.validate(name, read, [Expected(rules[place].expectation, rules[place].arguments) for place in asked])
+        for place, result in zip(asked, found, strict=True):
+            faults[place] = "" if result is None else _explain(rules[place], result, frame)
     return faults
 
 
-@cache
-def _batch_definition() -> Any:
-    import great_expectations as gx
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    return context.data_sources.add_pandas("frames").add_dataframe_asset("frame").add_batch_definition_whole_dataframe("whole")
-
-
-def _explain(rule: Rule, result: Mapping[str, Any], columns: Sequence[str]) -> str:
-    column = rule.arguments.get("column")
-    if column is None:
-        return f"columns: expected {_expected(rule)}; found {', '.join(columns)}"
-    if column not in columns:
+def _explain(rule: Rule, result: Mapping[str, Any], frame: pl.DataFrame) -> str:
+    if rule.check == "columns":
+        return f"columns: expected {_expected(rule)}; found {', '.join(frame.columns)}"
+    if rule.check == "types":
+        right = dict(rule.arguments["value_pairs_set"])
+        wrong = [f"{name} is {kind}, not {right[name]}" for name, kind in _name_types(frame.schema) if right.get(name, kind) != kind]
+        return f"types: {', '.join(wrong) or 'there are other columns'}"
+    column = rule.arguments["column"]
+    if column not in frame.columns:
         return f"{column}: there is no such column"
     count, some = result.get("unexpected_count"), result.get("partial_unexpected_list")
     return f"{column}: {count} of {result.get('element_count')} rows are not {_expected(rule)}, such as {some[:3] if some else some}"
@@ -155,6 +148,8 @@ def _expected(rule: Rule) -> str:
     match rule.check:
         case "columns":
             return ", ".join(given["column_list"])
+        case "types":
+            return "of the types of the schema"
         case "complete":
             return "given"
         case "unique_ids":

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.checks import check_frame, specify_checks
+from assets.checks import check_frame, publish_docs, specify_checks
 from assets.judges import Bench
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_plot, show_sample, show_trend
@@ -84,7 +84,8 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         shown = show_kept(kept) | _show_release(kept.frame, records) | show_trend(points[-LAST:], _list_gates(gates))
         shown |= {"trend_page": dg.MetadataValue.url(trend_url(line.name))}
         shown |= {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"])} if "mlflow_url" in kept.facts else {}
-        return Outcome(metadata=shown | {"plot": _plot(funnel)}, check_results=check_frame(key, records))
+        checked = check_frame(key, records)
+        return Outcome(metadata=shown | publish_docs(line.name) | {"plot": _plot(funnel)}, check_results=checked)
 
     return [dataset_release]
 

@@ -39,7 +39,7 @@ def build_reward(line: Line) -> list[dg.AssetsDefinition]:
 
 
 def _build_scored(line: Line) -> dg.AssetsDefinition:
-    spec = line.reward
+    spec, key = line.reward, asset_key(line, "scored")
 
     @line_asset(
         line,
@@ -49,13 +49,14 @@ def _build_scored(line: Line) -> dg.AssetsDefinition:
         "Candidates with what judges them: the leaf's verifier where it names one, the reward model and the judges where it does not.",
         by_leaf=True,
         ins=read_assets(line, "candidates"),
+        check_specs=specify_checks(key),
         pool=TEACHER_POOL if spec.judges else None,
     )
     def scored(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models, candidates: pl.DataFrame) -> Outcome:
         bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         asked = [name_reward_model(spec), spec.model_dump(include={"scope"}), bench.describe()]
         rooms = ["reward", "generation"] if spec.judges else ["reward"]
-        make_leaves(
+        frame = make_leaves(
             context,
             keeper,
             lambda leaf: take_fingerprint(rooms, asked, [candidates.filter(leaf=leaf)]),
@@ -63,7 +64,7 @@ def _build_scored(line: Line) -> dg.AssetsDefinition:
             _show_scores,
             refresh=config.refresh,
         )
-        return Outcome()
+        return Outcome(check_results=check_frame(key, frame))
 
     return scored
 
@@ -77,7 +78,7 @@ def _build_verdicts(line: Line) -> dg.AssetsDefinition:
         specs=[
             specify_asset(line, name, "reward", VERDICT, description, ("scored", "seed_examples")) for name, description in DECIDED.items()
         ],
-        check_specs=specify_checks(accepted_key),
+        check_specs=[*specify_checks(accepted_key), *specify_checks(rejected_key)],
         ins=read_assets(line, "scored", "seed_examples"),
     )
     def verdicts(
@@ -103,13 +104,17 @@ def _build_verdicts(line: Line) -> dg.AssetsDefinition:
             metadata=show_kept(accepted) | _show_funnel(funnel) | {"sample": show_sample(accepted.frame)},
             check_results=check_frame(accepted_key, accepted.frame),
         )
-        yield Outcome(asset_key=rejected_key, metadata=show_kept(rejected) | _show_refusals(rejected.frame))
+        yield Outcome(
+            asset_key=rejected_key,
+            metadata=show_kept(rejected) | _show_refusals(rejected.frame),
+            check_results=check_frame(rejected_key, rejected.frame),
+        )
 
     return verdicts
 
 
 def _build_pairs(line: Line) -> dg.AssetsDefinition:
-    spec = line.reward
+    spec, key = line.reward, asset_key(line, "preference_pairs")
 
     @line_asset(
         line,
@@ -119,6 +124,7 @@ def _build_pairs(line: Line) -> dg.AssetsDefinition:
         "Of several responses to one instruction an accepted one and a worse one, in the form that TRL reads; none where a line asks for "
         "one response each.",
         ins=read_assets(line, "accepted", "rejected"),
+        check_specs=specify_checks(key),
         pool=TEACHER_POOL if spec.pairs.judge else None,
     )
     def preference_pairs(
@@ -129,13 +135,12 @@ def _build_pairs(line: Line) -> dg.AssetsDefinition:
         accepted: pl.DataFrame,
         rejected: pl.DataFrame,
     ) -> Outcome:
-        key = asset_key(line, "preference_pairs")
         bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         asked = [spec.pairs.model_dump(exclude={"judge"}), bench.comparer and bench.comparer.describe()]
         fingerprint = take_fingerprint(["reward"], asked, [accepted, rejected])
         make = partial(make_pairs, pl.concat([accepted, rejected]), spec.pairs, bench.compare)
         kept = keeper.keep(key, None, fingerprint, lambda: Made(make()), refresh=config.refresh)
-        return Outcome(metadata=show_kept(kept) | _show_pairs(kept.frame))
+        return Outcome(metadata=show_kept(kept) | _show_pairs(kept.frame), check_results=check_frame(key, kept.frame))
 
     return preference_pairs
 

@@ -62,7 +62,7 @@ def sync_leaves(instance: dg.DagsterInstance, line: Line) -> Survey:
 
 def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
     """The assets `seed_examples` and `seed_documents`."""
-    examples_key = asset_key(line, "seed_examples")
+    examples_key, documents_key = asset_key(line, "seed_examples"), asset_key(line, "seed_documents")
     valid = dg.AssetCheckSpec(VALID, asset=examples_key, description="Every leaf's seeds are sound; a leaf with a fault is left out.")
 
     @line_asset(
@@ -100,12 +100,13 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
         DOCUMENT,
         "Documents of the leaves in chunks that never cross a heading and fit the teacher; no rows for a leaf without documents.",
         by_leaf=True,
+        check_specs=specify_checks(documents_key),
     )
     def seed_documents(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, models: Models) -> Outcome:
         survey = read_seeds(line)
         teacher, most = models.teacher(list_teachers(line.generation)[0]), line.seeds.chunk_tokens
         counted_by = (teacher.identity, teacher.describe_counting())
-        make_leaves(
+        frame = make_leaves(
             context,
             keeper,
             lambda leaf: take_fingerprint(["seeds"], [leaf, _list_documents(_find_leaf(survey, leaf)), most, *counted_by]),
@@ -113,7 +114,7 @@ def build_seeds(line: Line) -> list[dg.AssetsDefinition]:
             lambda frame: {"sample": show_table(frame, ["document", "heading", "text"])},
             refresh=config.refresh,
         )
-        return Outcome()
+        return Outcome(check_results=check_frame(documents_key, frame))
 
     return [seed_examples, seed_documents]
 

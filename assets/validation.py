@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.checks import check_frame, specify_checks
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_table, show_trend
 from factory.line import Line
@@ -95,7 +96,7 @@ def gate_names(line: Line) -> dict[str, str]:
 def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefinition:
     key = asset_key(line, name)
 
-    @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads))
+    @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads), check_specs=specify_checks(key))
     def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
         spec = line.validation
@@ -114,7 +115,7 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
         charted = show_floats(dict(zip(of_line["metric"], of_line["value"], strict=True)))
         table = show_table(kept.frame, ["metric", "subject", "value", "low", "high", "size", "method"], rows=kept.frame.height)
         trend = _show_trend(releases, line, kept.frame) if report.looks_back else {}
-        return Outcome(metadata=show_kept(kept) | charted | {"metrics": table} | trend)
+        return Outcome(metadata=show_kept(kept) | charted | {"metrics": table} | trend, check_results=check_frame(key, kept.frame))
 
     return measure
 

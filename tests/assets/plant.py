@@ -29,7 +29,7 @@ ADDITION, SORT, THANKS = (
 LEAVES = sorted((ADDITION, SORT, THANKS))
 COUNT = "compositional_skills/words/count_words"
 """A leaf that the line does not have at first."""
-PRIVACY = ("holdout_copies", "long_runs", "near_copies", "personal_data", "repeated_responses", "seed_copies")
+PRIVACY = ("holdout_copies", "long_runs", "near_seed_copies", "personal_data", "repeated_responses", "seed_copies")
 """Gates that need hundreds of records to be shown."""
 LENIENT = {f"privacy.{metric}": {"max": 1.0} for metric in PRIVACY}
 LINE = {

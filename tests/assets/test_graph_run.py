@@ -56,7 +56,8 @@ def test_the_student_is_registered_as_candidate_and_loads(made: Plant) -> None:
     assert str(version.version) == "1"
     experiment = client.get_experiment_by_name("tiny")
     runs = client.search_runs([experiment.experiment_id])
-    assert sorted(run.info.run_name for run in runs if "mlflow.parentRunId" in run.data.tags) == ["evaluation", "student_sft"]
+    children = sorted(run.info.run_name for run in runs if "mlflow.parentRunId" in run.data.tags)
+    assert children == ["dataset_release", "evaluation", "student_sft"]
     assert {run.info.status for run in runs} == {"FINISHED"}
     trained = client.get_run(version.run_id)
     assert trained.inputs.dataset_inputs[0].dataset.name == made.frame("dataset_release")["version"][0]

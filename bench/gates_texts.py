@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -164,14 +165,32 @@ def lengthen(by: float) -> Plant[Evidence]:
 
 
 def drop_tails(share: float) -> Plant[Evidence]:
-    """The shortest and longest of each leaf, and others in their place."""
+    """The shortest and longest of each leaf, with all of their lengths, and new problems in their place.
 
-    def change(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
-        ordered = sorted(pairs, key=lambda pair: len(" ".join(pair).split()))
-        cut = round(share * len(pairs))
-        return rng.choices(ordered[cut : len(pairs) - cut], k=len(pairs))
+    Of a leaf of two lengths the longer is lost, and of one nothing.
+    """
+    writers = {leaf.path: str(leaf.problems) for leaf in list_leaves()}
 
-    return change_leaves(change)
+    def plant(world: Evidence, rng: np.random.Generator) -> Evidence:
+        draw, texts, known = random.Random(int(rng.integers(2**32))), [], set(world.examples["question"])
+        for (path,), leaf in world.verdicts.group_by("leaf", maintain_order=True):
+            pairs = leaf.select("instruction", "response").rows()
+            lengths = [_count_words(pair) for pair in pairs]
+            low, high = np.quantile(lengths, [share, 1 - share], method="inverted_cdf")
+            kept = {length for length in lengths if low < length < high} or {length for length in lengths if length < high} or {high}
+            fresh: dict[str, Pair] = {}
+            while len(fresh) < len(pairs):
+                problem = WRITERS[writers[str(path)]](draw)
+                if problem.instruction not in known and _count_words((problem.instruction, problem.response)) in kept:
+                    fresh.setdefault(problem.key, (problem.instruction, problem.response))
+            texts += fresh.values()
+        return _with_texts(world, texts)
+
+    return plant
+
+
+def _count_words(pair: Pair) -> int:
+    return len(re.findall(r"\w+", " ".join(pair)))
 
 
 def write_again(generations: int) -> Plant[Evidence]:
@@ -227,7 +246,7 @@ def _with_verdicts(world: Evidence, verdicts: pl.DataFrame) -> Evidence:
 
 
 PERSONAL_DATA = ("privacy.personal_data",)
-SAMENESS = ("collapse.distinct_pairs", "collapse.incompressibility", "collapse.likeness", "collapse.vendi")
+SAMENESS = ("collapse.repeated_texts", "collapse.distinct_pairs", "collapse.incompressibility", "collapse.likeness", "collapse.vendi")
 FAULTS: tuple[Fault[Evidence], ...] = (
     Fault("seeds memorised", {f"{share:.0%} of the records": copy_seeds(share) for share in (0.01, 0.05, 0.2)}, ("privacy.seed_copies",)),
     *(

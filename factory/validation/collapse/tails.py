@@ -21,18 +21,20 @@ TAIL = 0.1
     "collapse",
     "min",
     "share of records in the shortest and longest tenth of the seeds' lengths against the seeds' own, the emptier tail",
-    "tail mass, mean over leaves",
+    "tail mass, mean over the leaves whose lengths vary, as a leaf of one length has no tail to lose; 1 without any",
     "normal, standard error of 200 bootstrap draws of records within leaves",
     gate=Gate(min=0.25),
     because="three quarters of a tail lost",
 )
 def length_tails(evidence: Evidence) -> Iterator[Row]:
-    sides = [(_lengths(evidence.synthetic, leaf), _lengths(evidence.real, leaf)) for leaf in evidence.shared_leaves]
+    shared = [(_lengths(evidence.synthetic, leaf), _lengths(evidence.real, leaf)) for leaf in evidence.shared_leaves]
+    found = [tuple(np.quantile(real, [TAIL, 1 - TAIL], method="inverted_cdf")) for _, real in shared]
+    sides, tails = ([item for item, (low, high) in zip(items, found, strict=True) if low < high] for items in (shared, found))
     if not sides:
-        yield Row(LINE, None)
+        size = sum(side[0].size for side in shared)
+        yield Row(LINE, 1.0, size=size) if shared else Row(LINE, None)
         return
     rng = seeded("collapse:length_tails")
-    tails = [(low, high) for _, real in sides for low, high in [np.quantile(real, [TAIL, 1 - TAIL], method="inverted_cdf")]]
     masses = np.array([_tail_masses(lengths[None], *tail)[0] for side, tail in zip(sides, tails, strict=True) for lengths in side])
     drawn = [
         _tail_masses(lengths[rng.integers(lengths.size, size=(RESAMPLES, lengths.size))], *tail)

@@ -34,7 +34,8 @@ class Spent:
         """A model card in Markdown: what the guarantee is, and of what it does not speak."""
         return (
             "# Differentially private student\n\n"
-            f"Tuned from {name_model(base)} by DP-SGD (Abadi et al. 2016) in {self.steps} steps: **epsilon {self.epsilon:.3g} at delta "
+            f"Tuned from {name_model(base)} by DP-SGD (Abadi et al. 2016) in {self.steps} steps: "
+            f"**epsilon {math.ceil(self.epsilon * 1000) / 1000:g} at delta "
             f"{self.delta:g}**, noise multiplier {self.noise_multiplier:.4g}, by Rényi accounting of Poisson-sampled batches.\n\n"
             "The guarantee is of the weights, and of one record of the release put in or taken out: several records that were written "
             "from one seed share what they tell of it. It does not cover what the base was trained on, nor loss curve and evaluation, "

@@ -31,6 +31,13 @@ def test_the_same_records_have_not_drifted_at_all() -> None:
     assert drift(world, world.accepted)["value"] == pytest.approx(1.0)
 
 
+def test_a_handful_of_records_is_compared_and_a_single_one_is_not() -> None:
+    world = clean_world()
+    few = world.with_verdicts(world.accepted.head(4))
+    assert drift(few, few.accepted)["value"] == pytest.approx(1.0)
+    assert drift(few, few.accepted.head(1).with_columns(record_id=pl.lit("x")))["value"] is None
+
+
 def test_another_sample_of_the_same_people_lies_at_one_and_moves_neither_with_order_nor_with_a_new_leaf() -> None:
     world, before = clean_world(1), renamed(clean_world(2).accepted)
     row = drift(world, before)

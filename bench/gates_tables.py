@@ -131,7 +131,8 @@ def _write_by_trees(rows: pl.DataFrame, rng: np.random.Generator, trim: float) -
     """As many new rows: each column is drawn from the leaf of a tree of the columns before (Nowok, Raab & Dibben 2016, synthpop).
 
     `trim` leaves out the rarest values of each leaf, of numbers the outermost, that together hold no more than this share, as
-    nucleus sampling of language models does (Holtzman et al. 2020). A number of which most values are distinct is smoothed by Silverman's bandwidth.
+    nucleus sampling of language models does (Holtzman et al. 2020). A number of which most values are distinct is smoothed by
+    Silverman's bandwidth.
     """
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 

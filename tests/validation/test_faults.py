@@ -145,7 +145,7 @@ def test_a_generator_that_repeats_three_instructions_with_small_changes(world: W
             rows.append((" ".join(changed), response))
     texts = [pl.Series("instruction", [row[0] for row in rows]), pl.Series("response", [row[1] for row in rows])]
     caught = failed(world.with_verdicts(world.verdicts.with_columns(texts)))
-    assert caught == {"collapse.distinct_pairs", "collapse.incompressibility", "collapse.likeness"}
+    assert caught == {"collapse.distinct_pairs", "collapse.incompressibility", "collapse.likeness", "collapse.repeated_texts"}
 
 
 def test_a_fifth_generation(world: World) -> None:

@@ -30,7 +30,7 @@ FEWEST_COLUMNS = 3
 """Columns of a predicate, as in the figures of Giomi et al. 2023; half of all where that is more, or few would single out."""
 TOLERANCE = 0.05
 """How far a guessed number may be off: a share of itself, as in Giomi et al. 2023; for a date, of the range."""
-BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of copies: bench/table_privacy.py"
+BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of copies: docs/validation-metrics.md"
 
 
 @metric(

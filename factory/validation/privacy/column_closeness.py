@@ -19,7 +19,7 @@ CHANCE = 0.01
 """Share of the queries that lie as near to the holdout by chance as what counts as near."""
 
 GOWER = "Gower's distance, 2,000 synthetic rows against as many rows of train and holdout, at most 25,000"
-BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of edited copies: bench/table_privacy.py"
+BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of edited copies: docs/validation-metrics.md"
 
 
 @metric(

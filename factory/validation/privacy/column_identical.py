@@ -46,7 +46,7 @@ def identical_rows_by_chance(columns: Columns) -> Iterator[Row]:
     EXCESS,
     of="columns",
     gate=Gate(max=0.02),
-    because="at most one row in fifty, shown: with no copy that takes 189 rows; bench/table_privacy.py",
+    because="at most one row in fifty, shown: with no copy that takes 189 rows; docs/validation-metrics.md",
 )
 def identical_rows_excess(columns: Columns) -> Iterator[Row]:
     """What a row that is in both sides tells is what is left: equals in train and holdout stand as N to M by chance.

@@ -18,7 +18,7 @@ from factory.validation_spec import Gate
 ATTACK = "an attacker who calls a person the surer a member the nearer a synthetic row is, by Gower's distance"
 FALSE_ALARMS = 0.01
 """Share of non-members that may be called members (Carlini et al. 2022, who report it rather than a mean over all people)."""
-BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of copies: bench/table_privacy.py"
+BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of copies: docs/validation-metrics.md"
 
 
 @metric(

@@ -17,6 +17,7 @@ from factory.training.losses import Losses, measure_losses
 from factory.training.student import open_student
 from factory.tuning.libraries import keep_quiet
 from factory.validation.intervals import CONFIDENCE, Z, wilson
+from factory.validation.roc import area_under_roc
 
 Attack = Literal["loss", "min_k"]
 
@@ -88,15 +89,15 @@ def take_least_likely(losses: Losses) -> Losses:
 
 
 def _summarise(members: NDArray[np.float64], others: NDArray[np.float64]) -> dict[str, Any]:
-    auc, low, high = measure_auc(members, others)
+    auc, error = area_under_roc(members, others)
     # The threshold is the strictest at which no more than the allowed others are above it.
     allowed = math.floor(FALSE_ALARMS * others.size)
     found = int((members > np.sort(others)[others.size - 1 - allowed]).sum())
     found_low, found_high = wilson(found, members.size)
     return {
         "auc": auc,
-        "low": low,
-        "high": high,
+        "low": max(0.0, auc - Z * error),
+        "high": min(1.0, auc + Z * error),
         "confidence": CONFIDENCE,
         "found": found / members.size,
         "found_low": found_low,
@@ -104,15 +105,3 @@ def _summarise(members: NDArray[np.float64], others: NDArray[np.float64]) -> dic
         "size": members.size,
         "others": others.size,
     }
-
-
-def measure_auc(members: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The area under the ROC curve, ties counting half, with its 95 % interval (Hanley & McNeil 1982, Radiology 143:29)."""
-    from scipy.stats import rankdata
-
-    m, n = members.size, others.size
-    auc = float((rankdata(np.concatenate([members, others]))[:m].sum() - m * (m + 1) / 2) / (m * n))
-    both_above, one_above_both = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = (auc * (1 - auc) + (m - 1) * (both_above - auc**2) + (n - 1) * (one_above_both - auc**2)) / (m * n)
-    spread = Z * math.sqrt(max(variance, 0.0))
-    return auc, max(0.0, auc - spread), min(1.0, auc + spread)

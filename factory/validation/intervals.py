@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,24 @@ def seeded(name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
 
 
-def wilson(hits: int, size: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of the share hits/size (Wilson 1927, JASA 22:209).
+def wilson(hits: float, size: float) -> tuple[float, float]:
+    """The 95 % Wilson score interval of the share hits/size (Wilson 1927, JASA 22:209); of cases that count in part, too.
 
     Raises ValueError where size is 0.
     """
-    from scipy.stats import binomtest
+    if not size:
+        raise ValueError("a share of nothing is undefined")
+    low, high = wilson_limits(hits, size, Z)
+    return float(low), float(high)
 
-    interval = binomtest(hits, size).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+
+def wilson_limits(hits: Any, size: Any, z: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's score limits of shares (1927, JASA 22:209), for arrays and any critical value; `size` is above 0."""
+    hits, size = np.asarray(hits, np.float64), np.asarray(size, np.float64)
+    share, square = hits / size, z * z
+    middle = (share + square / (2 * size)) / (1 + square / size)
+    half = z * np.sqrt(share * (1 - share) / size + square / (4 * size * size)) / (1 + square / size)
+    return np.where(hits == 0, 0.0, middle - half), np.where(hits == size, 1.0, middle + half)
 
 
 def rate_ratio(low_hits: int, low_size: int, high_hits: int, high_size: int) -> tuple[float, float, float]:

@@ -10,9 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 from tiny_student import make_records, save_student, write_records
 
 from factory.records import SEED, digest
@@ -21,7 +19,7 @@ from factory.training import train_phase
 from factory.training.data import encode_records
 from factory.training.exposure import fit_exposure, measure_exposure, rank_loss
 from factory.training.losses import measure_losses
-from factory.training.membership import attack_student, measure_auc, take_least_likely
+from factory.training.membership import attack_student, take_least_likely
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec
 
@@ -41,21 +39,6 @@ def seed_rows(records: pl.DataFrame, split: str, kind: str = "foundational") -> 
 @pytest.fixture(scope="module")
 def wide_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_student(tmp_path_factory.mktemp("wide"), hidden=64)
-
-
-@given(SCORES, SCORES)
-def test_auc_is_that_of_scikit_learn(members: list[int], others: list[int]) -> None:
-    auc, low, high = measure_auc(np.array(members, float), np.array(others, float))
-    assert auc == pytest.approx(roc_auc_score([1] * len(members) + [0] * len(others), [*members, *others]))
-    assert 0 <= low <= auc <= high <= 1
-
-
-def test_auc_interval_is_hanley_and_mcneils_example() -> None:
-    """Their closed form at an AUC of one half: variance (m + n + 1) / (12 m n), that of the rank test."""
-    members, others = np.array([1.0, 4.0] * 20), np.array([2.0, 3.0] * 15)
-    auc, low, high = measure_auc(members, others)
-    assert auc == 0.5
-    assert (high - low) / 2 == pytest.approx(1.959964 * math.sqrt((40 + 30 + 1) / (12 * 40 * 30)), rel=1e-4)
 
 
 def test_least_likely_tokens() -> None:

@@ -17,16 +17,16 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import mutual_info_score
 
 from factory.validation.columns.associations import correlate, correlation_ratio, cramers_v, informational
-from factory.validation.columns.effects import critical, difference_limits, ratio_limits, wilson_limits
+from factory.validation.columns.effects import critical, difference_limits, ratio_limits
 from factory.validation.columns.marginals import count_marginals
 from factory.validation.columns.moments import quantile, read_moments
 from factory.validation.columns.shapes import compare_shapes, correct_for_chance
 from factory.validation.columns.table import TYPES, Columns
-from factory.validation.fidelity.column_classifier import area_variance
 from factory.validation.gates import list_default_gates
-from factory.validation.intervals import Z, wilson
+from factory.validation.intervals import Z, wilson, wilson_limits
 from factory.validation.metric import LINE, METRICS, Row
 from factory.validation.reports import measure_report
+from factory.validation.roc import area_variance
 from factory.validation_spec import Kind
 
 OURS = [

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import wasserstein_distance
+from scipy.stats import binomtest, wasserstein_distance
 from sklearn.metrics import roc_auc_score
 from small_world import TODAY, clean_world
 
@@ -24,10 +24,10 @@ from factory.validation.evidence import Evidence
 from factory.validation.gates import decide_gates, failed_gates, list_default_gates
 from factory.validation.intervals import wilson
 from factory.validation.metric import METRICS
-from factory.validation.privacy.column_excess import count_above, count_independent, find_threshold, row_of_excess, wilson_share
-from factory.validation.privacy.column_membership import area_under_roc
+from factory.validation.privacy.column_excess import count_above, count_independent, find_threshold, row_of_excess
 from factory.validation.privacy.column_risk import Attack, find_risk
 from factory.validation.reports import measure_report
+from factory.validation.roc import area_under_roc
 from factory.validation_spec import Kind, ValidationSpec
 
 KINDS: dict[str, Kind] = {"age": "number", "city": "category", "joined": "date", "member": "boolean", "salary": "number"}
@@ -238,9 +238,10 @@ def test_rows_near_one_row_count_as_fewer_cases() -> None:
 
 
 @given(st.integers(0, 60), st.integers(1, 60))
-def test_wilson_of_a_share_is_that_of_whole_numbers(hits: int, size: int) -> None:
+def test_wilsons_interval_is_that_of_scipy(hits: int, size: int) -> None:
     hits = min(hits, size)
-    assert wilson_share(hits / size, size) == pytest.approx(wilson(hits, size), abs=1e-9)
+    expected = binomtest(hits, size).proportion_ci(0.95, method="wilson")
+    assert wilson(hits, size) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=80), st.floats(0.005, 0.5))

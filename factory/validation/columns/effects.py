@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.validation.intervals import CONFIDENCE
+from factory.validation.intervals import CONFIDENCE, wilson_limits
 from factory.validation.metric import LINE, Row
 
 Array = NDArray[np.float64]
@@ -73,15 +73,6 @@ def around(value: float, error: float, lowest: float, highest: float) -> Limits:
 def size_of_difference(low: float, high: float) -> tuple[float, float]:
     """The interval of |d| from that of d."""
     return max(0.0, low, -high), max(abs(low), abs(high))
-
-
-def wilson_limits(hits: Any, size: Any, z: float) -> tuple[Array, Array]:
-    """Wilson's score limits of shares (1927, JASA 22:209), for arrays and any critical value; `size` is above 0."""
-    hits, size = np.asarray(hits, np.float64), np.asarray(size, np.float64)
-    share, square = hits / size, z * z
-    middle = (share + square / (2 * size)) / (1 + square / size)
-    half = z * np.sqrt(share * (1 - share) / size + square / (4 * size * size)) / (1 + square / size)
-    return np.where(hits == 0, 0.0, middle - half), np.where(hits == size, 1.0, middle + half)
 
 
 def difference_limits(first: Any, first_size: int, second: Any, second_size: int, z: float) -> tuple[Array, Array]:

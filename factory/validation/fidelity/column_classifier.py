@@ -14,6 +14,7 @@ from factory.validation.columns.sample import SAMPLED, sample_rows
 from factory.validation.columns.table import Columns
 from factory.validation.intervals import Z
 from factory.validation.metric import LINE, Row, metric
+from factory.validation.roc import area_variance
 from factory.validation_spec import Gate
 
 FOLDS = 2
@@ -44,13 +45,6 @@ def column_classifier(columns: Columns) -> Iterator[Row]:
     # Each fold measures a part of the rows; the mean over folds has the variance of one of them over their number.
     error = float(np.sqrt(area_variance(area, real.height // FOLDS, synthetic.height // FOLDS) / FOLDS))
     yield Row(LINE, area, max(0.0, area - Z * error), min(1.0, area + Z * error), synthetic.height)
-
-
-def area_variance(area: float, negatives: int, positives: int) -> float:
-    """The variance of an area under the ROC curve (Hanley & McNeil 1982, Radiology 143:29)."""
-    first, second = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (positives - 1) * (first - area**2) + (negatives - 1) * (second - area**2)
-    return max(spread, 0.0) / (negatives * positives)
 
 
 def _measure_areas(features: pl.DataFrame, synthetic: NDArray[np.bool_]) -> list[float]:

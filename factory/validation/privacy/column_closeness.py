@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from factory.validation.columns.closeness import Closeness, Neighbours, measure_closeness
 from factory.validation.columns.neighbours import Array
 from factory.validation.columns.table import Columns
-from factory.validation.intervals import Z
+from factory.validation.intervals import Z, wilson
 from factory.validation.metric import LINE, Row, metric
-from factory.validation.privacy.column_excess import EXCESS, count_above, count_independent, find_threshold, row_of_excess, wilson_share
+from factory.validation.privacy.column_excess import EXCESS, count_above, count_independent, find_threshold, row_of_excess
 from factory.validation_spec import Gate
 
 CHANCE = 0.01
@@ -39,7 +39,8 @@ def closer_to_train(columns: Columns) -> Iterator[Row]:
         return
     train, holdout = closeness.train.distances[:, 0], closeness.holdout.distances[:, 0]
     share = float(np.mean(np.where(train == holdout, 0.5, train < holdout)))
-    yield Row(LINE, share, *wilson_share(share, count_independent(_join_places(closeness, train <= holdout))), closeness.queries)
+    cases = count_independent(_join_places(closeness, train <= holdout))
+    yield Row(LINE, share, *wilson(share * cases, cases), closeness.queries)
 
 
 @metric(

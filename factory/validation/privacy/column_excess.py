@@ -15,13 +15,6 @@ from factory.validation.metric import LINE, Row
 EXCESS = "normal with a standard error by clusters, at the least as wide as Wilson's of no hit"
 
 
-def wilson_share(share: float, size: float) -> tuple[float, float]:
-    """Wilson's score interval of a share of `size` independent cases, where neither it nor the hits need to be whole."""
-    centre = (share * size + Z**2 / 2) / (size + Z**2)
-    reach = Z / (size + Z**2) * math.sqrt(size * share * (1 - share) + Z**2 / 4)
-    return max(0.0, min(share, centre - reach)), min(1.0, max(share, centre + reach))
-
-
 def count_independent(clusters: NDArray[Any]) -> float:
     """How many independent cases are worth as much as cases that are alike within clusters: n²/Σc² (Kish 1965, Survey Sampling)."""
     sizes = np.unique(clusters, return_counts=True)[1]

@@ -10,9 +10,10 @@ from factory.validation.columns.closeness import draw_rows, take_samples
 from factory.validation.columns.kept import computed_once
 from factory.validation.columns.neighbours import Array, find_nearest
 from factory.validation.columns.table import Columns
-from factory.validation.intervals import Z
+from factory.validation.intervals import Z, wilson
 from factory.validation.metric import LINE, Row, metric
-from factory.validation.privacy.column_excess import count_above, find_threshold, wilson_share
+from factory.validation.privacy.column_excess import count_above, find_threshold
+from factory.validation.roc import area_under_roc
 from factory.validation_spec import Gate
 
 ATTACK = "an attacker who calls a person the surer a member the nearer a synthetic row is, by Gower's distance"
@@ -58,7 +59,7 @@ def membership_at_one_percent(columns: Columns) -> Iterator[Row]:
     members, others = scores
     threshold, of_tied = find_threshold(others, FALSE_ALARMS)
     found = float(count_above(members, threshold, of_tied).mean())
-    (low, high), (fewest, most) = wilson_share(found, len(members)), wilson_share(FALSE_ALARMS, len(others))
+    (low, high), (fewest, most) = wilson(found * len(members), len(members)), wilson(FALSE_ALARMS * len(others), len(others))
     below, above = np.hypot(found - low, most - FALSE_ALARMS), np.hypot(high - found, FALSE_ALARMS - fewest)
     yield Row(LINE, found, max(0.0, found - float(below)), min(1.0, found + float(above)), len(members))
 
@@ -71,22 +72,3 @@ def measure_scores(columns: Columns) -> tuple[Array, Array] | None:
         return None
     members, others = (-find_nearest(draw_rows(side), samples.synthetic)[0][:, 0] for side in (samples.train, samples.holdout))
     return members, others
-
-
-def area_under_roc(members: Array, others: Array) -> tuple[float, float]:
-    """The area and its standard error by DeLong et al. 1988 (Biometrics 44:837), by midranks as Sun & Xu 2014; ties count half.
-
-    The error of a perfect or a tied score is 0 there; it is at the least that of Hanley & McNeil 1982 (Radiology 143:29)
-    for an area of one member more on the wrong side.
-    """
-    from scipy.stats import rankdata
-
-    size, count = len(members), len(others)
-    ranks = rankdata(np.concatenate([members, others]))
-    of_members = (ranks[:size] - rankdata(members)) / count
-    of_others = 1.0 - (ranks[size:] - rankdata(others)) / size
-    area = float(of_members.mean())
-    if min(size, count) < 2:
-        return area, 1.0
-    error = float(np.sqrt(of_members.var(ddof=1) / size + of_others.var(ddof=1) / count))
-    return area, max(error, 1.0 / (2 * min(size, count)))

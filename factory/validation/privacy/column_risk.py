@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from factory.validation.intervals import Z
+from factory.validation.intervals import Z, wilson
 from factory.validation.metric import LINE, Row
-from factory.validation.privacy.column_excess import wilson_share
 
 RISK = "(r - c)/(1 - c) of the success rates r on the training and c on the holdout, cut to 0 to 1 (Giomi et al. 2023, arXiv:2211.10459)"
 PROPAGATED = "Wilson score of both rates, errors propagated"
@@ -50,7 +49,7 @@ def rows_of_attack(attack: Attack | None) -> Iterator[Row]:
         ("success=holdout", attack.holdout, attack.holdout_size),
         ("success=naive", attack.naive, attack.size),
     ):
-        yield Row(name, hits / size, *wilson_share(hits / size, size), size)
+        yield Row(name, hits / size, *wilson(hits, size), size)
 
 
 def _centre(hits: float, size: int) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from factory.validation.intervals import seeded
+
 Vectors = NDArray[np.float64]
 
 DIMENSIONS = 64
@@ -31,7 +33,6 @@ def embed_texts(real: Sequence[str], synthetic: Sequence[str], embedder: str | N
         )
         return first, second
     from scipy.sparse import vstack
-    from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     if not any(text.strip() for text in real):
@@ -42,6 +43,18 @@ def embed_texts(real: Sequence[str], synthetic: Sequence[str], embedder: str | N
     size = min(DIMENSIONS, both.shape[0] - 1, both.shape[1] - 1)
     if size < 1:
         return np.ones((len(real), 1)), np.ones((len(synthetic), 1))
-    vectors = TruncatedSVD(size, algorithm="arpack", random_state=0).fit_transform(both) if size > 1 else both.toarray()
+    vectors = _place_rows(both, size)
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return vectors[: len(real)], vectors[len(real) :]
+
+
+def _place_rows(matrix: Any, size: int) -> Vectors:
+    """The rows of a sparse (n, m) matrix on its `size` leading singular vectors, (n, size): U·S of U·S·Vᵀ, from M·Mᵀ = U·S²·Uᵀ."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    # Not by TruncatedSVD: where ARPACK starts anew it takes a vector from an unseeded generator, which that has no way to give.
+    products = LinearOperator((matrix.shape[0],) * 2, matvec=lambda vector: matrix @ (matrix.T @ vector), dtype=np.float64)
+    rng = seeded("embedding")
+    squares, directions = eigsh(products, size, v0=rng.uniform(-1, 1, matrix.shape[0]), rng=rng)
+    squares[squares < squares.max() * 1e-12] = 0.0  # their roots would be rounding, and tell equal texts apart
+    return np.asarray(directions * np.sqrt(squares))

@@ -33,7 +33,9 @@ def test_a_run_killed_in_generation_goes_on_to_the_same_bytes(fresh: Plant, whol
     fresh.run()
 
     for name in ("seed_examples", "candidates", "scored", "accepted", "rejected", "gates"):
-        assert fresh.frame(name).drop("source", strict=False).equals(whole.plant.frame(name).drop("source", strict=False)), name
+        resumed, unbroken = (plant.frame(name).drop("source", strict=False).rows(named=True) for plant in (fresh, whole.plant))
+        assert len(resumed) == len(unbroken), name
+        assert [pair for pair in zip(resumed, unbroken, strict=True) if pair[0] != pair[1]] == [], name
     release, other = fresh.frame("dataset_release"), whole.plant.frame("dataset_release")
     assert release.drop("folder").equals(other.drop("folder"))
     files = {file.name: file.read_bytes() for file in Path(release["folder"][0]).iterdir() if file.is_file()}

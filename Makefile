@@ -20,7 +20,7 @@ ui: $(STAMP) ## Serve Dagster, MLflow and the data cards on loopback, until Ctrl
 	@$(BIN)/factory ui
 
 test: lint ## Lint, types, layers, then the tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP) ## Ruff, mypy and import-linter
 	$(BIN)/ruff check .

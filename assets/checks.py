@@ -1,4 +1,4 @@
-"""Great Expectations suites as blocking asset checks, made from the schemas and rules of the frames."""
+"""Blocking asset checks of every frame: Great Expectations suites made from its schema and rules, and the types of its columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import polars as pl
 from assets.data_docs import Expected, build_docs, docs_folder, open_docs
 from factory.record_rules import RULES, Rules
 
-PAIR = {"column_A": "column", "column_B": "type"}
-"""Types are checked in a table of columns and types: pandas, which Great Expectations reads, has no types for lists and structs."""
+TYPES = "types"
+"""The check that Great Expectations cannot make: pandas, which it reads, has no types for lists and structs."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ def write_suite(rules: Rules) -> tuple[Rule, ...]:
     """The expectations of a frame, from its schema and its rules."""
     return (
         Rule("columns", "ExpectTableColumnsToMatchOrderedList", {"column_list": list(rules.schema)}),
-        Rule("types", "ExpectColumnPairValuesToBeInSet", PAIR | {"value_pairs_set": [*_name_types(rules.schema)]}),
         *(Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": column}) for column in rules.given),
         *(
             Rule("complete", "ExpectColumnValuesToNotBeNull", {"column": column, **_where_not(*unless)})
@@ -42,10 +41,6 @@ def write_suite(rules: Rules) -> tuple[Rule, ...]:
         *(_between(column, *bounds) for column, bounds in rules.ranges.items()),
         *(_between(column, *bounds, severity="warning") for column, bounds in rules.wide.items()),
     )
-
-
-def _name_types(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name, str(kind)) for name, kind in pl.Schema(schema).items()]
 
 
 def _between(column: str, least: float | None, most: float | None, severity: str = "critical") -> Rule:
@@ -63,10 +58,9 @@ SUITES: dict[str, tuple[Rule, ...]] = {asset: write_suite(rules) for asset, rule
 def specify_checks(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """The blocking checks of an asset's suite."""
     rules = SUITES[key.path[-1]]
-    return [
-        dg.AssetCheckSpec(check, asset=key, blocking=True, description=_describe(rule for rule in rules if rule.check == check))
-        for check in dict.fromkeys(rule.check for rule in rules)
-    ]
+    told = {check: _describe(rule for rule in rules if rule.check == check) for check in dict.fromkeys(rule.check for rule in rules)}
+    told[TYPES] = "columns: of the types of the schema"
+    return [dg.AssetCheckSpec(check, asset=key, blocking=True, description=description) for check, description in told.items()]
 
 
 def check_frame(key: dg.AssetKey, frame: pl.DataFrame) -> list[dg.AssetCheckResult]:
@@ -75,29 +69,14 @@ def check_frame(key: dg.AssetKey, frame: pl.DataFrame) -> list[dg.AssetCheckResu
     Where a check fails that blocks, the data docs are written at once; else `publish_docs` writes them at the end of a run.
     """
     rules = SUITES[key.path[-1]]
+    page = dg.MetadataValue.path(str(docs_folder(key.path[0]) / "index.html"))
     outcomes = _validate(key, frame, rules)
-    page = docs_folder(key.path[0]) / "index.html"
-    results = []
+    results = [_check_types(key, frame)]
     for check in dict.fromkeys(rule.check for rule in rules):
         failed = {fault: rule for rule, fault in zip(rules, outcomes, strict=True) if rule.check == check and fault}
-        metadata: dict[str, Any] = {
-            "rows": frame.height,
-            "expectations": sum(rule.check == check for rule in rules),
-            "data_docs": dg.MetadataValue.path(str(page)),
-        }
-        if failed:
-            metadata["faults"] = dg.MetadataValue.md("\n".join(f"- {fault}" for fault in failed))
+        asked = sum(rule.check == check for rule in rules)
         certain = not failed or any(rule.severity == "critical" for rule in failed.values())
-        results.append(
-            dg.AssetCheckResult(
-                passed=not failed,
-                check_name=check,
-                asset_key=key,
-                severity=dg.AssetCheckSeverity.ERROR if certain else dg.AssetCheckSeverity.WARN,
-                metadata=metadata,
-                description="; ".join(failed) or "all expectations hold",
-            )
-        )
+        results.append(_report(key, check, [*failed], certain, {"rows": frame.height, "expectations": asked, "data_docs": page}))
     if any(not result.passed and result.severity == dg.AssetCheckSeverity.ERROR for result in results):
         build_docs(key.path[0])
     return results
@@ -108,30 +87,38 @@ def publish_docs(line: str) -> dict[str, dg.PathMetadataValue]:
     return {"data_docs": dg.MetadataValue.path(str(build_docs(line)))}
 
 
+def _check_types(key: dg.AssetKey, frame: pl.DataFrame) -> dg.AssetCheckResult:
+    """A column that is missing, or is there in addition, is no fault of its type: the check of the columns names it."""
+    right = pl.Schema(RULES[key.path[-1]].schema)
+    wrong = [f"{name} is {kind}, not {right[name]}" for name, kind in frame.schema.items() if kind != right.get(name, kind)]
+    return _report(key, TYPES, wrong, True, {"columns": frame.width})
+
+
+def _report(key: dg.AssetKey, check: str, faults: Sequence[str], certain: bool, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    listed = {"faults": dg.MetadataValue.md("\n".join(f"- {fault}" for fault in faults))} if faults else {}
+    return dg.AssetCheckResult(
+        passed=not faults,
+        check_name=check,
+        asset_key=key,
+        severity=dg.AssetCheckSeverity.ERROR if certain else dg.AssetCheckSeverity.WARN,
+        metadata=metadata | listed,
+        description="; ".join(faults) or "all expectations hold",
+    )
+
+
 def _validate(key: dg.AssetKey, frame: pl.DataFrame, rules: Sequence[Rule]) -> list[str]:
     """For each rule what is wrong, or an empty text."""
     line, asset = key.path[0], key.path[-1]
-    docs = open_docs(line, asset)
     ruled = {rule.arguments.get("column") for rule in rules} | {"kind"}
     # What no rule reads is costly to turn into pandas, and stands there by its name alone.
     values = frame.select(pl.col(name) if name in ruled else pl.lit(None).alias(name) for name in frame.columns)
-    types = pl.DataFrame(_name_types(frame.schema), schema=["column", "type"], orient="row")
-    faults = [""] * len(rules)
-    for name, read, of_types in ((asset, values, False), (f"{asset}_types", types, True)):
-        asked = [place for place, rule in enumerate(rules) if (rule.check == "types") is of_types]
-        found = docs.validate(name, read, [Expected(rules[place].expectation, rules[place].arguments) for place in asked])
-        for place, result in zip(asked, found, strict=True):
-            faults[place] = "" if result is None else _explain(rules[place], result, frame)
-    return faults
+    found = open_docs(line, asset).validate(asset, values, [Expected(rule.expectation, rule.arguments) for rule in rules])
+    return ["" if result is None else _explain(rule, result, frame) for rule, result in zip(rules, found, strict=True)]
 
 
 def _explain(rule: Rule, result: Mapping[str, Any], frame: pl.DataFrame) -> str:
     if rule.check == "columns":
         return f"columns: expected {_expected(rule)}; found {', '.join(frame.columns)}"
-    if rule.check == "types":
-        right = dict(rule.arguments["value_pairs_set"])
-        wrong = [f"{name} is {kind}, not {right[name]}" for name, kind in _name_types(frame.schema) if right.get(name, kind) != kind]
-        return f"types: {', '.join(wrong) or 'there are other columns'}"
     column = rule.arguments["column"]
     if column not in frame.columns:
         return f"{column}: there is no such column"
@@ -148,8 +135,6 @@ def _expected(rule: Rule) -> str:
     match rule.check:
         case "columns":
             return ", ".join(given["column_list"])
-        case "types":
-            return "of the types of the schema"
         case "complete":
             return "given"
         case "unique_ids":

@@ -26,7 +26,7 @@ from resources.tracking import Tracking
 
 RELEASE = {"line": pl.String, "version": pl.String, "folder": pl.String, "digest": pl.String, "records": pl.Int64, "tokens": pl.Int64}
 """Columns of the one row that says what was published."""
-CARD = "card.html"
+CARD, FUNNEL = "card.html", "plots/funnel.png"
 
 
 def build_release(line: Line) -> list[dg.AssetsDefinition]:
@@ -85,7 +85,7 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         shown |= {"trend_page": dg.MetadataValue.url(trend_url(line.name))}
         shown |= {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"])} if "mlflow_url" in kept.facts else {}
         checked = check_frame(key, records)
-        return Outcome(metadata=shown | publish_docs(line.name) | {"plot": _plot(funnel)}, check_results=checked)
+        return Outcome(metadata=shown | publish_docs(line.name), check_results=checked)
 
     return [dataset_release]
 
@@ -140,11 +140,6 @@ def _show_release(release: pl.DataFrame, records: pl.DataFrame) -> dict[str, Any
         "card": dg.MetadataValue.url(card_url(row["folder"])),
         "card_file": dg.MetadataValue.path(str(Path(row["folder"]) / CARD)),
         "sample": show_sample(records),
+        "plot": show_plot((Path(row["folder"]) / FUNNEL).read_bytes(), "funnel"),
         **show_floats({"records": row["records"], "tokens": row["tokens"]}),
     }
-
-
-def _plot(funnel: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    from factory.release.plots import plot_funnel
-
-    return show_plot(plot_funnel(funnel), "funnel")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import polars as pl
-from plant import Plant
+from plant import LEAVES, Plant
 
 
 def test_what_evaluation_sets_hold_decides_and_only_the_verdict_is_made_again(copied: Plant) -> None:
@@ -16,7 +16,7 @@ def test_what_evaluation_sets_hold_decides_and_only_the_verdict_is_made_again(co
     evaluation.write_text(json.dumps({"question": item["instruction"], "answer": "no matter"}) + "\n")
 
     copied.write_line(reward={"contamination": {"sets": {"mine": "sets/mine.jsonl#question"}}})
-    copied.run()
+    copied.run(*LEAVES)
     refused = copied.frame("rejected").filter(reason="contaminated")
     assert refused.filter(record_id=item["record_id"])["matched_id"].to_list() == ["mine:1"]
     assert item["record_id"] not in copied.frame("accepted")["record_id"]
@@ -24,10 +24,10 @@ def test_what_evaluation_sets_hold_decides_and_only_the_verdict_is_made_again(co
 
     moved = evaluation.rename(copied.root / "other.jsonl")
     copied.write_line(reward={"contamination": {"sets": {"mine": "other.jsonl#question"}}})
-    copied.run()
+    copied.run(*LEAVES)
     assert copied.frame("rejected").filter(reason="contaminated").equals(refused)
 
     moved.write_text(json.dumps({"question": "something else altogether, and at some length, so that nothing holds it"}) + "\n")
-    copied.run()
+    copied.run(*LEAVES)
     assert copied.frame("rejected").filter(reason="contaminated").is_empty()
     assert copied.frame("accepted").select("record_id").sort("record_id").equals(before.select("record_id").sort(pl.col("record_id")))

@@ -182,9 +182,6 @@ def test_the_lines_own_verifiers_calibrate_its_reward_model_and_the_next_card_sh
     said = cli("calibrate", "--line", "tiny", "--against", "verifiers")
     decided = copied.frame("scored")["verified"].drop_nulls().len()
     assert said.code == 0 and f"(reward model): {decided} responses of verifiers" in " ".join(said.out.split())
-    before = card()
-    copied.run(refresh=False)
-    assert card() == before, "a card that is published stays as it is"
     copied.write_line(description="another version")
     copied.run()
     assert "**not calibrated**" not in card() and f"| verifiers (responses) | {decided} |" in card()

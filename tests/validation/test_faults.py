@@ -62,8 +62,9 @@ def test_clean_splits_raise_no_alarm(seed: int) -> None:
 def test_copied_examples(world: World, split: str, gate: str) -> None:
     examples = world.seeds.filter(pl.col("split") == split)
     copied = replace_texts(world, some(20), [text.upper() for text in examples["question"]], [f" {text}" for text in examples["answer"]])
-    assert gate in failed(copied)
-    assert failed(copied) <= {gate, "privacy.repeated_responses", "privacy.near_seed_copies"}
+    gates = failed(copied)
+    assert gate in gates
+    assert gates <= {gate, "privacy.repeated_responses", "privacy.near_seed_copies"}
 
 
 def test_responses_repeated_from_seeds_under_new_instructions(world: World) -> None:

@@ -68,9 +68,10 @@ def build_recognisers() -> list[Any]:
         known.DateRecognizer,
         known.UsBankRecognizer,
     )
+    # Presidio's own of cards, e-mail and IP addresses and telephones, each mended where our texts showed that it must be.
     return [
         *(recogniser(supported_language=ANY) for recogniser in plain),
-        *_build_stricter(),
+        *(build() for build in (_build_card, _build_email, _build_iban, _build_ip, _build_phone)),
         *(_build_number(number) for number in NUMBERS),
     ]
 
@@ -104,39 +105,56 @@ def _load_validator(name: str | None) -> Callable[[str], bool]:
     return valid
 
 
-def _build_stricter() -> list[Any]:
-    """Presidio's recognisers of cards, e-mail and IP addresses and telephones, each mended where our texts showed that it must be."""
-    import ipaddress
+def _build_card() -> Any:
+    from presidio_analyzer import Pattern
+    from presidio_analyzer.predefined_recognizers import CreditCardRecognizer
 
-    import phonenumbers
-    import regex
-    import tldextract
-    from presidio_analyzer import Pattern, RecognizerResult
-    from presidio_analyzer import predefined_recognizers as known
-
-    bundled_suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    version = regex.compile(VERSION, regex.IGNORECASE)
-    phone = regex.compile(rf"(?<!\+){BEFORE}{PHONE}{BEHIND}")
-    date = regex.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?: \d.*)?$")
-    written_as_phone = regex.compile(r"\+|\(?0\d(?:\d{7}|\d*\D)|\(\d{2,4}\) ?\d|1?[-. ]?\(?\d{3}\)?([-.])\d{3}\1\d{4}(?!\d)")
-    fictional = regex.compile(r"(?:\+?1)?[2-9]\d\d55501\d\d$")
-
-    class Card(known.CreditCardRecognizer):  # type: ignore[misc]
+    class Card(CreditCardRecognizer):  # type: ignore[misc]
         def validate_result(self, pattern_text: str) -> bool | None:
             return None if super().validate_result(pattern_text) else False
 
-    class Iban(known.IbanRecognizer):  # type: ignore[misc]
-        def validate_result(self, pattern_text: str) -> bool | None:
-            return super().validate_result(pattern_text.upper())  # type: ignore[no-any-return]
+    patterns = [Pattern("grouped", f"{BEFORE}{GROUPED_CARD}{BEHIND}", WRITTEN), Pattern("bare", f"{BEFORE}{BARE_CARD}{BEHIND}", BARE)]
+    return Card(patterns=patterns, supported_language=ANY)
 
-    class Email(known.EmailRecognizer):  # type: ignore[misc]
+
+def _build_email() -> Any:
+    import tldextract
+    from presidio_analyzer import Pattern
+    from presidio_analyzer.predefined_recognizers import EmailRecognizer
+
+    bundled_suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+    class Email(EmailRecognizer):  # type: ignore[misc]
         def validate_result(self, pattern_text: str) -> bool:
             """As Presidio's, which fetches the public suffix list from the web and writes it under the home folder."""
             host = pattern_text.rpartition("@")[2].lower()
             reserved = any(host == each or host.endswith(f".{each}") for each in HOSTS_OF_NOBODY)
             return not reserved and ".." not in pattern_text and bool(bundled_suffixes(host).top_domain_under_public_suffix)
 
-    class Ip(known.IpRecognizer):  # type: ignore[misc]
+    patterns = [Pattern(f"e-mail {place}", pattern, WRITTEN) for place, pattern in enumerate(EMAILS)]
+    return Email(patterns=patterns, supported_language=ANY)
+
+
+def _build_iban() -> Any:
+    import regex
+    from presidio_analyzer.predefined_recognizers import IbanRecognizer
+
+    class Iban(IbanRecognizer):  # type: ignore[misc]
+        def validate_result(self, pattern_text: str) -> bool | None:
+            return super().validate_result(pattern_text.upper())  # type: ignore[no-any-return]
+
+    return Iban(supported_language=ANY, regex_flags=regex.DOTALL | regex.MULTILINE | regex.IGNORECASE)
+
+
+def _build_ip() -> Any:
+    import ipaddress
+
+    import regex
+    from presidio_analyzer.predefined_recognizers import IpRecognizer
+
+    version = regex.compile(VERSION, regex.IGNORECASE)
+
+    class Ip(IpRecognizer):  # type: ignore[misc]
         def invalidate_result(self, pattern_text: str) -> bool:
             return bool(super().invalidate_result(pattern_text)) or not ipaddress.ip_interface(pattern_text).ip.is_global
 
@@ -145,7 +163,21 @@ def _build_stricter() -> list[Any]:
             found = super().analyze(text, entities, nlp_artifacts, regex_flags)
             return [each for each in found if not version.search(text, max(0, each.start - 12), each.start)]
 
-    class Phone(known.PhoneRecognizer):  # type: ignore[misc]
+    return Ip(supported_language=ANY)
+
+
+def _build_phone() -> Any:
+    import phonenumbers
+    import regex
+    from presidio_analyzer import RecognizerResult
+    from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+
+    phone = regex.compile(rf"(?<!\+){BEFORE}{PHONE}{BEHIND}")
+    date = regex.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?: \d.*)?$")
+    written_as_phone = regex.compile(r"\+|\(?0\d(?:\d{7}|\d*\D)|\(\d{2,4}\) ?\d|1?[-. ]?\(?\d{3}\)?([-.])\d{3}\1\d{4}(?!\d)")
+    fictional = regex.compile(r"(?:\+?1)?[2-9]\d\d55501\d\d$")
+
+    class Phone(PhoneRecognizer):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(supported_language=ANY, supported_regions=PHONE_REGIONS)
 
@@ -166,12 +198,4 @@ def _build_stricter() -> list[Any]:
             regions = [None] if "+" in number else self.supported_regions
             return any(next(iter(phonenumbers.PhoneNumberMatcher(number, region)), None) is not None for region in regions)
 
-    cards = [Pattern("grouped", f"{BEFORE}{GROUPED_CARD}{BEHIND}", WRITTEN), Pattern("bare", f"{BEFORE}{BARE_CARD}{BEHIND}", BARE)]
-    emails = [Pattern(f"e-mail {place}", pattern, WRITTEN) for place, pattern in enumerate(EMAILS)]
-    return [
-        Card(patterns=cards, supported_language=ANY),
-        Email(patterns=emails, supported_language=ANY),
-        Iban(supported_language=ANY, regex_flags=regex.DOTALL | regex.MULTILINE | regex.IGNORECASE),
-        Ip(supported_language=ANY),
-        Phone(),
-    ]
+    return Phone()

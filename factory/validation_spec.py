@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from factory.personal_data.spec import PersonalDataSpec
 from factory.spec import Share, Spec
 
 Severity = Literal["block", "warn"]
 Kind = Literal["number", "category", "date", "boolean"]
+Told = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Gate(Spec):
@@ -42,8 +43,8 @@ class Waiver(Spec):
     """A named person lets a failed gate through until a day; the card shows who, why and until when."""
 
     gate: str = Field(description="<report>.<metric>, as in the gate table.")
-    by: str = Field(min_length=1)
-    reason: str = Field(min_length=1)
+    by: Told
+    reason: Told
     until: date = Field(description="Last day (UTC) on which the waiver holds.")
 
 

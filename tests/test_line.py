@@ -186,7 +186,7 @@ BROKEN = [
     (HEAD + "description: 5\n", 4, 14, "description", "expected text, found the number 5; put it in quotes"),
     (HEAD + "validation:\n  gates: {a.b: {max: 1, min: 0}}\n", 5, 11, "validation.gates.a.b", "exactly one of max and min"),
     (
-        HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: '', reason: x, until: 2026-12-31}\n",
+        HEAD + "validation:\n  waivers:\n    - {gate: a.b, by: ' ', reason: x, until: 2026-12-31}\n",
         6,
         23,
         "validation.waivers[0].by",

@@ -14,8 +14,10 @@ from factory.line import Line
 from factory.line_flows import FLOW_KEYS
 from factory.pico.models import name_model
 from factory.records import FUNNEL, METRIC, SEED, VERDICT, digest, digest_frame, take_examples
+from factory.release.gate_rows import part_history
 from factory.reward.calibration import Calibration
 from factory.validation.gates import failed_gates
+from factory.validation.measured import list_stale
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,16 @@ def arrange_contents(
     accepted rows beside the refused ones. `judged` is shown on the card and has no part in the version: how well a judge agrees with
     people changes no record.
 
-    Raises FactoryError for missing columns, no accepted record, a record that cannot be released, no gate, a failed gate.
+    Of metrics that compare with the previous release only those that are gates are kept, see `part_history`.
+
+    Raises FactoryError for missing columns, no accepted record, a record that cannot be released, no gate, a failed gate, a report that
+    measured other records.
     """
     _check_columns(line, ("accepted", accepted, VERDICT), ("verdicts", verdicts, VERDICT), ("seeds", seeds, SEED))
     _check_columns(line, ("funnel", funnel, FUNNEL), ("gates", gates, METRIC))
     _check_records(line, accepted)
-    _check_gates(line, gates)
+    _check_gates(line, gates, accepted)
+    gates, _ = part_history(gates)
     accepted = accepted.sort("leaf", "record_id")
     refused = verdicts.filter(pl.col("verdict") == "rejected").sort("leaf", "record_id")
     seeds = seeds.sort("leaf", "record_id")
@@ -116,7 +122,13 @@ def _check_records(line: Line, accepted: pl.DataFrame) -> None:
             )
 
 
-def _check_gates(line: Line, gates: pl.DataFrame) -> None:
+def _check_gates(line: Line, gates: pl.DataFrame, accepted: pl.DataFrame) -> None:
+    if stale := list_stale(gates, accepted):
+        raise FactoryError(
+            f"line {line.name}: not released: the {' and the '.join(stale)} report{'' if len(stale) == 1 else 's'} in the gate table "
+            f"measured other records than the {accepted.height} to release. Make fidelity, privacy, fairness, collapse and gates again, as "
+            f"`factory run {line.name}` does, and then the release."
+        )
     decided = gates.filter(pl.col("threshold").is_not_null())
     if decided.is_empty():
         raise FactoryError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -75,7 +76,10 @@ def render(draw: Callable[[Figure], None], height: float, form: Form, *, empty: 
             draw(figure)
         metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None, "Type": None, "Format": None}
         paper = PALETTE["paper"] if form == "png" else "none"
-        figure.savefig(buffer, format=form, dpi=140, facecolor=paper, metadata=metadata)  # type: ignore[arg-type]
+        with warnings.catch_warnings():
+            # Names in a script that no font of the machine has are drawn as boxes; the table beside the plot has them.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            figure.savefig(buffer, format=form, dpi=140, facecolor=paper, metadata=metadata)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

@@ -13,7 +13,6 @@ from factory.release.contents import Contents, Judged
 from factory.release.gate_rows import count_passed, list_gates, name_confidence, name_exceptions
 from factory.release.manifest import count_by, count_tokens
 from factory.reward.agreement import Figure
-from factory.reward.verdict import explain_refusal
 
 SAMPLES_PER_LEAF = 3
 SAMPLE_LEAVES = 60
@@ -254,10 +253,10 @@ def _choose_samples(accepted: pl.DataFrame) -> tuple[Group, ...]:
 def _choose_refused(refused: pl.DataFrame) -> tuple[Group, ...]:
     groups = []
     for (reason,), rows in refused.sort("record_id").group_by("reason", maintain_order=True):
-        shown = rows.head(REFUSED_PER_REASON).iter_rows(named=True)
+        shown = rows.select("leaf", "record_id").head(REFUSED_PER_REASON).iter_rows(named=True)
         leaves = rows["leaf"].n_unique()
         note = f"in {leaves:,} {'leaf' if leaves == 1 else 'leaves'}"
-        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(row | {"why": explain_refusal(row)} for row in shown)))
+        groups.append(Group(str(reason or "unknown"), note, rows.height, tuple(shown)))
     return tuple(sorted(groups, key=lambda group: (-group.count, group.name)))
 
 

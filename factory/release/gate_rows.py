@@ -1,4 +1,4 @@
-"""The rows of a gate table as cards show them: each gate with its outcome, what was measured without one, and how many hold."""
+"""The rows of a gate table: which a release has, and how cards show them: each gate with its outcome, what has none, how many hold."""
 
 from __future__ import annotations
 
@@ -7,15 +7,34 @@ from typing import Any
 
 import polars as pl
 
+from factory.validation.measured import MEASURED
+from factory.validation.metric import LINE
+
 Row = dict[str, Any]
+
+AGAINST_PREVIOUS = ("perplexity_drift",)
+"""Metrics that compare a release with the one before it."""
 
 OUTCOMES = ("fail", "waived", "warn", "pass")
 """What a gate came to, the worst first. Of a release none is "fail": there would be no release."""
 
 
+def part_history(gates: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float | None]]:
+    """The gate table (METRIC) without what only compares with the previous release, and the values that do.
+
+    They are no part of a release, or its version would depend on what came before; one that the line makes a gate is: it decided.
+    """
+    compares = pl.col("metric").is_in(AGAINST_PREVIOUS)
+    rows = gates.filter(compares, subject=LINE).select(pl.concat_str("report", pl.lit("."), "metric"), "value")
+    return gates.filter(~compares | pl.col("threshold").is_not_null()), dict(rows.iter_rows())
+
+
 def list_gates(gates: pl.DataFrame) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """The gates (METRIC), those that do not hold first, and the values without a gate; each row with its `outcome`."""
-    rows = [row | {"outcome": _decide_outcome(row)} for row in gates.iter_rows(named=True)]
+    """The gates (METRIC), those that do not hold first, and the values without a gate; each row with its `outcome`.
+
+    Which records were measured is for the release to check, and nothing that a reader would compare.
+    """
+    rows = [row | {"outcome": _decide_outcome(row)} for row in gates.filter(pl.col("metric") != MEASURED).iter_rows(named=True)]
     decided = sorted((row for row in rows if row["threshold"] is not None), key=lambda row: OUTCOMES.index(row["outcome"]))
     return tuple(decided), tuple(row for row in rows if row["threshold"] is None)
 

@@ -18,24 +18,14 @@ from factory.validation.metric import LINE
 
 HISTORY_FILE = "history.jsonl"
 
-AGAINST_PREVIOUS = ("perplexity_drift",)
-"""Metrics that compare a release with the one before it. They are no part of a release, or its version would depend on what came before."""
-
 
 class Entry(Spec):
-    """A release as it became the newest of its line, the `step`-th to do so, with its AGAINST_PREVIOUS by `<report>.<metric>`."""
+    """A release as it became the newest of its line, the `step`-th to do so; `against_previous` holds metrics by `<report>.<metric>`."""
 
     step: int
     version: str
     published: datetime | None  # UTC; null for a release that is older than the history
     against_previous: dict[str, float | None]
-
-
-def part_history(gates: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float | None]]:
-    """The gate table (METRIC) without the metrics that compare with the previous release, and the values of these."""
-    compares = pl.col("metric").is_in(AGAINST_PREVIOUS)
-    rows = gates.filter(compares, subject=LINE).select(pl.concat_str("report", pl.lit("."), "metric"), "value")
-    return gates.filter(~compares), dict(rows.iter_rows())
 
 
 def note_release(shelf: Path, version: str, against_previous: Mapping[str, float | None]) -> None:

@@ -21,6 +21,8 @@ BINS = 20
 CELLS = 10
 """Cells that a column is cut into where pairs of columns are compared."""
 TAIL = 0.01
+LARGEST = 1e300
+"""Size of a number from which on no histogram is drawn."""
 
 Numbers = NDArray[np.float64]
 
@@ -81,6 +83,8 @@ def cut_numbers(real: pl.Series, synthetic: pl.Series) -> Histogram | None:
     if sides[0].size < RARE:
         return None
     low, high = np.quantile(sides[0], (TAIL, 1 - TAIL))
+    if max(abs(low), abs(high)) > LARGEST:  # steps between them overflow; some tables write "no data" so
+        return None
     whole = bool((sides[0] == np.floor(sides[0])).all())
     if whole and high - low < BINS:
         edges = np.arange(math.floor(low), math.ceil(high) + 2) - 0.5

@@ -21,7 +21,8 @@ from factory.line import Line
 from factory.release.card import render_html, render_markdown
 from factory.release.contents import Contents, Judged, arrange_contents
 from factory.release.croissant import CROISSANT_FILE, write_croissant
-from factory.release.history import note_release, part_history
+from factory.release.gate_rows import part_history
+from factory.release.history import note_release
 from factory.release.manifest import MANIFEST_FILE, Manifest, build_manifest, verify_release, write_manifest
 from factory.release.plots import draw_plots
 from factory.release.trend import TREND_FILE, list_shown, read_trend, render_trend
@@ -65,7 +66,6 @@ def publish_release(
     Raises FactoryError when nothing was accepted, a gate failed without a waiver, an existing version was tampered with, or the
     folder cannot be written; then nothing of the release is left.
     """
-    gates, against_previous = part_history(gates)
     contents = arrange_contents(line, accepted, seeds, funnel, gates, verdicts, models, judged)
     shelf = root / line.name
     folder = shelf / contents.version
@@ -75,7 +75,7 @@ def publish_release(
             if not folder.exists():
                 _write_folder(folder, contents)
             manifest = verify_release(folder)
-            note_release(shelf, contents.version, against_previous)
+            note_release(shelf, contents.version, part_history(gates)[1])
             _write_trend(root, line.name, manifest)
             return _open_release(folder, manifest)
     except OSError as error:

@@ -8,13 +8,13 @@ import pkgutil
 import polars as pl
 
 from factory.records import METRIC
-from factory.validation import collapse, fairness, fidelity, privacy
+from factory.validation import collapse, fairness, fidelity, measured, privacy
 from factory.validation.columns.table import Columns
 from factory.validation.evidence import Evidence
 from factory.validation.intervals import CONFIDENCE
 from factory.validation.metric import LINE, METRICS, Metric, Report, Row, finite
 
-__all__ = ["METRICS", "REPORTS", "measure_report"]
+__all__ = ["METRICS", "REPORTS", "measure_report", "measured"]
 
 REPORTS: tuple[Report, ...] = ("fidelity", "privacy", "fairness", "collapse")
 

@@ -12,6 +12,8 @@ from plant import LEAVES, Plant, Whole
 from assets.definitions import build_definitions, build_resources
 from factory.records import CANDIDATE, SEED, VERDICT
 from factory.release.manifest import find_releases, verify_release
+from factory.validation.measured import MEASURED, digest_records
+from factory.validation.reports import REPORTS
 from resources.home import open_instance
 
 
@@ -43,6 +45,8 @@ def test_the_release_is_whole_and_holds_what_was_accepted(made: Plant) -> None:
     records = pl.read_parquet(folder / "data.parquet")
     assert set(records["record_id"]) == set(made.frame("accepted")["record_id"])
     assert manifest.version == folder.name == made.frame("dataset_release")["version"][0]
+    read = made.frame("gates").filter(metric=MEASURED)
+    assert sorted(read["report"]) == sorted(REPORTS) and read["subject"].unique().to_list() == [digest_records(records)]
 
 
 def test_the_student_is_registered_as_candidate_and_loads(made: Plant) -> None:

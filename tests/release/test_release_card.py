@@ -141,9 +141,7 @@ def test_a_hostile_record_breaks_no_table_and_no_block_of_the_markdown(poisoned:
     tables = [counts for counts in rows if counts]
     assert [counts[0] for counts in tables] == [7, 3, 9, 5, 6, 8, 3]
     assert all(len(set(counts)) == 1 for counts in tables)
-    assert len([token for token in tokens if token.type == "fence"]) == 1 + sum(
-        len(group.rows) for group in (*gather_facts(poisoned).samples, *gather_facts(poisoned).refused)
-    )
+    assert len([token for token in tokens if token.type == "fence"]) == 1 + sum(len(group.rows) for group in gather_facts(poisoned).samples)
     titles = [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
     assert titles == ["How it was made", "Funnel", "Cost", "Gates", "Distributions", "Samples", "Refused", "Lineage", "Known limits", "Use"]
 
@@ -222,15 +220,15 @@ def test_samples_are_three_of_each_leaf_and_always_the_same(made_up: MadeUpLine)
         assert all(row["verdict"] == "accepted" and row["leaf"] == group.name for row in group.rows)
 
 
-def test_refused_examples_stand_under_their_reason_with_what_the_filter_said(made_up: MadeUpLine) -> None:
+def test_refused_records_stand_under_their_reason_by_id_and_their_text_nowhere(made_up: MadeUpLine) -> None:
     facts = gather_facts(arrange(made_up))
     refused = made_up.verdicts.filter(pl.col("verdict") == "rejected")
     assert {group.name: group.count for group in facts.refused} == dict(refused.group_by("reason").len().iter_rows())
-    told = {group.name: group.rows[0]["why"] for group in facts.refused}
-    assert told["parse_fault"].startswith("not parsed: response")
-    assert told["wrong_answer"] == "verifier: expected another result"
-    assert told["low_goodness"].startswith("reward -")
-    assert told["near_duplicate"].startswith("matches ")
+    leaked = refused.with_columns(response=pl.lit("write to jane.roe@example.com"), verifier_note=pl.lit("jane.roe is no number"))
+    contents = arrange(replace(made_up, verdicts=pl.concat([made_up.accepted, leaked])))
+    for card in (render_html(contents), render_markdown(contents)):
+        assert all(row["record_id"] in card for group in facts.refused for row in group.rows)
+        assert "jane.roe" not in card
 
 
 def test_known_limits_name_weak_leaves_and_waived_gates(made_up: MadeUpLine) -> None:

@@ -24,6 +24,7 @@ from factory.records import METRIC, VERDICT
 from factory.release.contents import arrange_contents
 from factory.release.manifest import find_releases, read_manifest, verify_release
 from factory.release.writer import Release, chat_line
+from factory.validation.measured import MEASURED, digest_records
 
 HERE = Path(__file__).parent
 
@@ -216,6 +217,29 @@ def test_a_waived_gate_lets_the_release_through_and_no_gate_at_all_does_not(tmp_
     assert publish(tmp_path, with_gates(waived)).folder.is_dir()
     with pytest.raises(FactoryError, match="holds no gate"):
         publish(tmp_path, with_gates(gate("fairness", "share", 0.1, None, "info", "share")))
+
+
+def test_a_gate_on_what_came_before_stops_a_release_too_and_stands_on_its_card(tmp_path: Path) -> None:
+    drift = gate("collapse", "perplexity_drift", 3.0, 1.1, "max", "bigrams")
+    with pytest.raises(FactoryError, match=r"collapse\.perplexity_drift of the line: 3 "):
+        publish(tmp_path, with_gates(drift))
+    waived = drift | {"waived_by": "Budi", "waiver_reason": "a new kind of text", "waived_until": date(2100, 1, 1)}
+    folder = publish(tmp_path, with_gates(waived)).folder
+    assert "a new kind of text" in (folder / "README.md").read_text()
+
+
+def test_gates_that_were_measured_on_other_records_release_nothing(tmp_path: Path) -> None:
+    line = small_line()
+    told = [
+        gate(report, MEASURED, float(line.accepted.height), None, "info", "ids", digest_records(records))
+        for report, records in (("fidelity", line.accepted), ("privacy", line.accepted.head(3)))
+    ]
+    stale = replace(line, gates=pl.concat([line.gates, pl.DataFrame(told, schema=METRIC)]))
+    with pytest.raises(FactoryError, match="the privacy report in the gate table measured other records than the"):
+        publish(tmp_path, stale)
+    sound = replace(line, gates=pl.concat([line.gates, pl.DataFrame(told[:1], schema=METRIC)]))
+    folder = publish(tmp_path, sound).folder
+    assert told[0]["subject"] in (folder / "gates.json").read_text() and told[0]["subject"] not in (folder / "README.md").read_text()
 
 
 def test_records_that_cannot_be_released_are_refused(made_up: MadeUpLine, tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_a_histogram_hides_extremes_and_small_bins() -> None:
     assert cut is not None and cut.edges[-1] < 100 and cut.synthetic.sum() == pytest.approx(1)
     assert ((cut.real == 0) | (cut.real * 2001 >= RARE - 1e-6)).all()
     assert cut_numbers(real.head(RARE - 1), real) is None
+    for none in (-1.7976931348623157e308, 1.7976931348623157e308):
+        assert cut_numbers(pl.concat([real, pl.Series([none] * real.len(), dtype=real.dtype)]), real) is None
 
 
 def test_association_of_equal_and_of_unrelated_columns() -> None:

@@ -38,8 +38,9 @@ def fail(folder: Path, *given: str | bytes | None, spec: str | None = None) -> s
     [
         ("agee,sex\n1,f\n", ["age: the column is missing", "did you mean 'agee'?"]),
         ("age,sex,name\n1,f,x\n", ["name: the real table has no such column"]),
-        ("age,sex\n1,f\nold,m\n", ["synthetic.csv:3:1: age: expected a number", "1 cell such as 'old' (line 3)"]),
-        ("age,sex\n1,f\na,m\nb,m\nc,m\nd,m\n", ["4 cells such as 'a', 'b', 'c' (lines 3, 4, 5)"]),
+        ("age,sex\n1,f\nold,m\n", ["synthetic.csv:3:1: age: expected a number", "1 cell such as 'aaa' (line 3)"]),
+        ("age,sex\n1,f\na1,m\nb@,m\nc,m\nd,m\n", ["4 cells such as 'a9', 'a@', 'a' (lines 3, 4, 5)"]),
+        ("age,sex\n1,f\n" + "?,m\n" * 5, ["5 cells such as '?', '?', '?' (lines 3, 4, 5)"]),
         ("", ["is empty"]),
         (" \n", ["is empty"]),
         ("age,sex\n", ["has no rows"]),

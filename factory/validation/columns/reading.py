@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from factory.validation_spec import Kind, TableSpec
 SHOWN = 3
 """Bad cells that a fault names."""
 LONGEST_CELL = 40
+COMMON = 5
+"""Equal cells from which their text is no single person's."""
 MANY_CATEGORIES = 1_000
 """Categories from which a column looks like text."""
 FEW_ROWS = 20
@@ -208,9 +211,16 @@ def _order_rows(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _show_cells(table: RawTable, series: pl.Series, rows: list[int]) -> str:
-    """How many cells, and the first of them with the places where they stand."""
-    shown = ", ".join(repr(_shorten(str(series[row]))) for row in rows[:SHOWN])
+    """How many cells, and the first of them with their places; of what a single person may have filled in, the form alone."""
+    counts = Counter(series[row] for row in rows)
+    first = [series[row] for row in rows[:SHOWN]]
+    shown = ", ".join(repr(_shorten(str(cell) if counts[cell] >= COMMON else _write_form(str(cell)))) for cell in first)
     return f"{_count(len(rows), 'cell')} such as {shown} ({table.name_rows(rows[:SHOWN])})"
+
+
+def _write_form(cell: str) -> str:
+    """The cell with a for every letter and 9 for every digit."""
+    return "".join("a" if character.isalpha() else "9" if character.isdigit() else character for character in cell)
 
 
 def _shorten(text: str) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
+import regex
+
+from factory.personal_data.addresses import FORMS
 from factory.personal_data.reading import read
 from factory.personal_data.recognisers import ANY, WORDS, build_recognisers
 from factory.personal_data.spec import PersonalDataSpec
@@ -23,7 +26,7 @@ HINTS: Final = {
         "IN_PAN": r"[a-z]{5}\d{4}[a-z]",
         "MEDICAL_LICENSE": r"[a-z9]\d{7}",
     }.items()
-}
+} | {"STREET_ADDRESS": regex.compile("|".join(f"(?:{form})" for form in FORMS.values()))}
 """What a text must have for a type to be looked for in it."""
 
 NUMBER_HINT: Final = re.compile(r"\d(?:[ ]?[A-Za-z./()\-]{0,6}[ ]?\d){5}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
+from factory.personal_data.addresses import build_address
 from factory.personal_data.numbers import NUMBERS, Number
 from factory.personal_data.types import BARE, WRITTEN
 
@@ -72,6 +73,7 @@ def build_recognisers() -> list[Any]:
     return [
         *(recogniser(supported_language=ANY) for recogniser in plain),
         *(build() for build in (_build_card, _build_email, _build_iban, _build_ip, _build_phone)),
+        build_address(),
         *(_build_number(number) for number in NUMBERS),
     ]
 

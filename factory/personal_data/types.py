@@ -51,6 +51,7 @@ THRESHOLDS: Final[dict[str, float]] = {
     "UK_NINO": 0.5,  # two letters of a list, six digits and a letter from A to D: no checksum, and nothing else looks so
     "DE_SOCIAL_SECURITY": 0.6,
     "SG_NRIC_FIN": 0.6,
+    "STREET_ADDRESS": 0.6,
 } | {number.type: 0.6 for number in NUMBERS}
 """Least score at which a finding of a type counts, as measured in docs/personal-data.md."""
 
@@ -61,7 +62,7 @@ WEAK: Final[dict[str, float]] = {"URL": 0.5, "DATE_TIME": 0.5, "US_BANK_NUMBER":
 NAMES: Final[dict[str, float]] = {"PERSON": 0.5, "LOCATION": 0.5}
 """Types that only a model finds, and that count as soon as a line names one."""
 
-OTHER_NAMES: Final[dict[str, float]] = {"ORGANIZATION": 0.5, "NRP": 0.5, "AGE": 0.5, "TITLE": 0.5, "STREET_ADDRESS": 0.5, "ZIP_CODE": 0.5}
+OTHER_NAMES: Final[dict[str, float]] = {"ORGANIZATION": 0.5, "NRP": 0.5, "AGE": 0.5, "TITLE": 0.5, "ZIP_CODE": 0.5}
 """Types that some models find beside those, and that count where a line names them. NRP: nationality, religion, politics."""
 
 TYPES: Final = frozenset(THRESHOLDS | WEAK | NAMES | OTHER_NAMES)

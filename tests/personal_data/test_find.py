@@ -168,7 +168,7 @@ def test_the_scan_opens_no_connection_writes_no_cache_and_logs_no_value(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("filler", ["word ", "1", "a", "1 ", "a.", "@", "12-"])
+@pytest.mark.parametrize("filler", ["word ", "1", "a", "1 ", "a.", "@", "12-", "A ", "1 Via ", "1 Main "])
 def test_a_long_text_is_scanned_whole_in_time_that_grows_with_its_length(filler: str) -> None:
     text = filler * (100_000 // len(filler)) + " NIK 3174096112900001, ana@mail.com"
     assert types_in(text)[-2:] == ["ID_NIK", "EMAIL_ADDRESS"]

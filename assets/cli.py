@@ -261,10 +261,25 @@ def ui(
     cards_port: Annotated[int, typer.Option(help="Port of the data cards.")] = 5001,
 ) -> None:
     """Serve Dagster, MLflow and the data cards on this machine's loopback, until Ctrl-C."""
-    from assets.servers import Ports, serve
+    from assets.ui import Ports, serve_pages
     from resources.home import find_home
 
-    serve(find_home(), Ports(dagster_port, mlflow_port, cards_port))
+    serve_pages(find_home(), Ports(dagster_port, mlflow_port, cards_port))
+
+
+@app.command(epilog=EXIT_CODES)
+def serve(
+    line: LineName = DEFAULT_LINE,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the API; a free one if not given.")] = None,
+    host: Annotated[str, typer.Option(help="Where it listens; others than loopback let other machines in, without a key.")] = "127.0.0.1",
+    phase: Annotated[str | None, typer.Option(help="The student of this phase, champion or not.")] = None,
+) -> None:
+    """Serve a line's tuned student, its champion or else the newest, as an API of OpenAI's form on loopback, until Ctrl-C."""
+    from assets.run import open_line
+    from assets.serve import serve_student
+    from resources.home import find_home
+
+    serve_student(find_home(), open_line(line), host, port, phase)
 
 
 @pico.command("pretrain")

@@ -1,6 +1,6 @@
 """Every bundled flow over HTTP, end to end: `transformers serve` with a small model that keeps to the flows' forms, on loopback.
 
-.venv/bin/python bench/real_server.py [--model FOLDER]     # needs: pip install 'transformers[serving]'
+.venv/bin/python bench/real_server.py [--model FOLDER]     # needs: pip install 'data-factory[serving]'
 
 Without a model, one is made first, as by `factory pico forms`. A flow that reads texts is run on a knowledge leaf, any other on a skill,
 and one that takes topics on a leaf of topics as well. Fails where a planned candidate is no row, where a second run

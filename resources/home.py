@@ -83,6 +83,11 @@ class Home:
     def locks(self) -> Path:
         return self.root / "locks"
 
+    @property
+    def logs(self) -> Path:
+        """What servers say, a file each."""
+        return self.root / "logs"
+
     def ledger(self, line: str) -> Path:
         """The line's ledger of teacher's answers."""
         return self.root / "ledgers" / f"{line}.sqlite"
@@ -127,7 +132,7 @@ def prepare_environment(home: Home) -> None:
 
 def prepare_stores(home: Home) -> None:
     """Makes Dagster's and MLflow's databases once, before two processes could open them fresh. Costs seconds the first time only."""
-    for folder in (home.dagster, home.mlflow, home.releases, home.locks, home.ledger("line").parent):
+    for folder in (home.dagster, home.mlflow, home.releases, home.locks, home.logs, home.ledger("line").parent):
         folder.mkdir(parents=True, exist_ok=True)
     with FileLock(home.locks / "stores.lock"):
         config = home.dagster / "dagster.yaml"

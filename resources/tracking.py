@@ -14,6 +14,7 @@ import polars as pl
 
 from factory.records import digest
 from factory.release.trend import Point
+from factory.tuning.libraries import is_of_writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -271,13 +272,15 @@ def _log_model(folder: "Path") -> Any:
 
 
 def _tolerate(log: Callable[[], T]) -> T | None:
-    """What `log` gives, or None with a warning where MLflow cannot be reached or written."""
+    """What `log` gives, or None with a warning where MLflow cannot be reached or written, or its copy of a model cannot."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         return log()
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, MlflowException | SQLAlchemyError) and not is_of_writing(error):
+            raise
         reason = " ".join(str(error).split())[:500]
         logging.getLogger("factory").warning("MLflow was not told: %s. Nothing else is lost; the next run tells it again.", reason)
         return None

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
 
 import polars as pl
@@ -86,20 +87,58 @@ def _encode_record(tokenizer: Any, record: dict[str, Any], control_tokens: Seque
 def encode_dialogue(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> TokenRow | None:
     """A dialogue under the chat template: messages (role, content) of user and assistant in turn, the assistant's last.
 
-    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere each answer is what follows the
-    tokens of the messages before it, as they are put to the model for an answer; None where those are not how the whole dialogue begins.
+    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere they are those of `find_answer`;
+    None where it finds no place for an answer.
     """
     if tokenizer.is_fast and GENERATION_MARKER.search(tokenizer.get_chat_template()):
         marked = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
         return TokenRow(tuple(marked["input_ids"]), tuple(bool(flag) for flag in marked["assistant_masks"]))
-    whole = tuple(tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"])
+    whole = encode_messages(tokenizer, messages)
     trained = [False] * len(whole)
     for place, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = tuple(tokenizer.apply_chat_template(messages[:place], add_generation_prompt=True, return_dict=True)["input_ids"])
-        answered = tuple(tokenizer.apply_chat_template(messages[: place + 1], return_dict=True)["input_ids"])
-        if answered[: len(prompt)] != prompt or whole[: len(answered)] != answered:
+        answer = find_answer(tokenizer, messages[: place + 1], whole)
+        if answer is None:
             return None
-        trained[len(prompt) : len(answered)] = [True] * (len(answered) - len(prompt))
+        trained[answer] = [True] * (answer.stop - answer.start)
     return TokenRow(whole, tuple(trained))
+
+
+def encode_messages(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, ask: bool = False) -> tuple[int, ...]:
+    """Tokens of messages under the chat template; with `ask`, as they are put to the model for an answer."""
+    return tuple(tokenizer.apply_chat_template(messages, add_generation_prompt=ask, return_dict=True)["input_ids"])
+
+
+def find_answer(tokenizer: Any, messages: Sequence[Mapping[str, str]], whole: tuple[int, ...]) -> slice | None:
+    """Where in the dialogue `whole` the last of `messages`, an answer, stands, with the control token that ends its turn.
+
+    It begins after the tokens by which the model is asked for it, and ends with its last control token where only blanks or more control
+    tokens follow: those are written by no model, and melt into the next turn (Mistral 7B v0.1 writes "</s> ", then "[INST]").
+    None where `whole` does not begin with the question, or the answer with its end is not the same when the dialogue goes on.
+    """
+    prompt, answered = encode_messages(tokenizer, messages[:-1], ask=True), encode_messages(tokenizer, messages)
+    if answered[: len(prompt)] != prompt:
+        return None
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(answered, whole, strict=False)))
+    control = _list_control_ids(tokenizer)
+    end = next((place + 1 for place in range(shared - 1, len(prompt) - 1, -1) if answered[place] in control), None)
+    if end is None or tokenizer.decode(answered[end:], skip_special_tokens=True).strip():
+        end = len(answered)
+    return slice(len(prompt), end) if end <= shared else None
+
+
+def find_turn_end(tokenizer: Any) -> int | None:
+    """The control token that ends an assistant's turn under the chat template and is trained on; None where there is none."""
+    from jinja2 import TemplateError
+
+    try:
+        row = encode_dialogue(tokenizer, [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}])
+    except TemplateError:
+        return None
+    trained = [number for number, flag in zip(row.ids, row.trained, strict=True) if flag] if row else []
+    return trained[-1] if trained and trained[-1] in _list_control_ids(tokenizer) else None
+
+
+def _list_control_ids(tokenizer: Any) -> set[int]:
+    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}

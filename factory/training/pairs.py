@@ -14,6 +14,7 @@ from factory.personal_data.records import list_types
 from factory.personal_data.spec import PersonalDataSpec
 from factory.seeds_spec import KINDS
 from factory.training.choose import find_reasons
+from factory.training.data import encode_messages, find_answer
 from factory.training_spec import PhaseSpec
 
 TEXTS = ("prompt", "chosen", "rejected")
@@ -94,14 +95,15 @@ def _encode_pair(tokenizer: Any, pair: dict[str, Any], control_tokens: Sequence[
         return "empty_response"
     if any(token in message["content"] for message in messages for token in control_tokens):
         return "control_token"
-    prompt = tuple(tokenizer.apply_chat_template(pair["prompt"], add_generation_prompt=True, return_dict=True)["input_ids"])
-    sides = [
-        tuple(tokenizer.apply_chat_template([*pair["prompt"], *pair[side]], return_dict=True)["input_ids"])
-        for side in ("chosen", "rejected")
-    ]
-    if any(side[: len(prompt)] != prompt for side in sides):
-        return "prompt_not_kept"
-    if max(map(len, sides)) > most_tokens:
+    sides = []
+    for side in ("chosen", "rejected"):
+        dialogue = [*pair["prompt"], *pair[side]]
+        whole = encode_messages(tokenizer, dialogue)
+        answer = find_answer(tokenizer, dialogue, whole)
+        if answer is None:
+            return "prompt_not_kept"
+        sides.append((whole[: answer.start], whole[answer]))
+    (prompt, chosen), (_, rejected) = sides
+    if len(prompt) + max(len(chosen), len(rejected)) > most_tokens:
         return "too_long"
-    chosen, rejected = (side[len(prompt) :] for side in sides)
     return PairRow(prompt, chosen, rejected, pair["margin"] or 0.0)

@@ -12,7 +12,7 @@ from factory.faults import FactoryError
 from factory.pico.models import name_model
 from factory.training.data import IGNORED, TokenRow
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec, PrivateSpec
-from factory.tuning.trainer import MOST_LOSSES, OnStep
+from factory.tuning.trainer import MOST_LOSSES, OnStep, check_weights
 
 MOST_ROWS = 16
 """Rows whose gradients are held at once, each as large as the model; a batch of more is taken in parts."""
@@ -108,6 +108,7 @@ def _tune(
             waiting = []
             if on_step is not None:
                 on_step(step, steps, losses[-1][1])
+    check_weights(what, model, steps, steps, phase.learning_rate)
     watched.to_standard_module()
     return Spent(float(accountant.get_epsilon(delta=spec.delta)), spec.delta, float(noise), steps, tuple(losses))
 

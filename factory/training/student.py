@@ -6,6 +6,7 @@ from typing import Any
 
 from factory.faults import FactoryError
 from factory.pico.models import resolve_model
+from factory.training.data import find_turn_end
 
 
 def open_tokenizer(student: str) -> Any:
@@ -49,7 +50,16 @@ def open_student(student: str) -> tuple[Any, Any]:
             f"student {student!r}: its tokenizer has no EOS token, so the student could not learn where an answer ends. "
             "Name the token that ends an assistant's turn as `eos_token` in its tokenizer_config.json."
         )
+    _stop_at_turn_end(model, tokenizer)
     return model, tokenizer
+
+
+def _stop_at_turn_end(model: Any, tokenizer: Any) -> None:
+    """A base that was no chat model may name another end (Qwen2.5 does): a student that never stops where it learnt to would write on."""
+    end, given = find_turn_end(tokenizer), model.generation_config.eos_token_id
+    named = given if isinstance(given, list) else [] if given is None else [given]
+    if end is not None and end not in named:
+        model.generation_config.eos_token_id = [*(named or [tokenizer.eos_token_id]), end]
 
 
 def _explain(student: str, error: Exception) -> FactoryError:

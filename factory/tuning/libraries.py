@@ -47,15 +47,20 @@ def reproduce() -> Iterator[None]:
 @contextmanager
 def explain_writes(what: str, folder: Path) -> Iterator[None]:
     """What the libraries raise where a file of `what` cannot be written becomes a FactoryError."""
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        # PyTorch's own writer has no error class of its own.
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+    except Exception as error:
+        if not is_of_writing(error):
             raise
         reason = " ".join(str(error).split())
         raise FactoryError(
             f"{what}: {folder} cannot be written: {reason}. Free some space and run again; training goes on from the last whole checkpoint."
         ) from error
+
+
+def is_of_writing(error: Exception) -> bool:
+    """Whether `error` is of a file that could not be written or read, by whichever library."""
+    from safetensors import SafetensorError
+
+    # PyTorch's writer and that of tokenizers have no error class of their own.
+    return isinstance(error, OSError | SafetensorError) or "PytorchStreamWriter" in str(error) or "(os error " in str(error)

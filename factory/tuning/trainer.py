@@ -23,6 +23,12 @@ MOST_LOSSES = 2000
 """Points of a loss curve; a longer tuning takes the mean over several steps for a point."""
 
 
+UNCHANGED = (
+    "No weight was changed before it, so it is the model that the training begins at: its weights hold values that are no numbers, or too "
+    "large. Take another one, or fetch it anew."
+)
+
+
 def choose_arguments(
     rows: int,
     work: WorkFolder,
@@ -75,13 +81,14 @@ def run_trainer(
 ) -> Any:
     """Trains `model` by a trainer of the class `kind`, made of `parts`, from `checkpoint` on where there is one; gives the Trainer's state.
 
-    Checkpoints are marked once they are whole. Raises FactoryError, in the name of `what`, at a loss that is no number and where a
-    checkpoint cannot be written.
+    Checkpoints are marked once they are whole; weights that are no numbers are in none. Raises FactoryError, in the name of `what`, at a
+    loss or weights that are no numbers and where a checkpoint cannot be written.
     """
     from transformers import PrinterCallback, TrainerCallback
 
     class MarkingTrainer(kind):  # type: ignore[misc]
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            check_weights(what, model, self.state.global_step, self.state.max_steps, self.args.learning_rate)
             with explain_writes(what, work.path):
                 super()._save_checkpoint(model, trial)
                 work.mark_whole(self.state.global_step)
@@ -90,11 +97,10 @@ def run_trainer(
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
             if "loss" not in logs:
                 return
-            # Before the checkpoint of the same step is saved: weights that are no numbers are never kept.
             if not (math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"])):
                 raise FactoryError(
                     f"{what}: the loss or its gradient is no number at step {state.global_step} of {state.max_steps}. "
-                    f"Lower the learning rate (now {args.learning_rate:g}) or lengthen the warm-up."
+                    + (UNCHANGED if state.global_step == 1 else _advise(args.learning_rate))
                 )
             if on_step is not None:
                 on_step(state.global_step, state.max_steps, logs["loss"])
@@ -106,3 +112,14 @@ def run_trainer(
     if caches is not None:
         model.config.use_cache = caches  # the Trainer switches it off as it is made, and a served model wants it
     return trainer.state
+
+
+def check_weights(what: str, model: Any, step: int, steps: int, learning_rate: float) -> None:
+    """Raises FactoryError, in the name of `what`, where a weight of `model` is no number: the update of a step may overflow under a finite
+    loss, and the next loss, if there is one, comes too late for the checkpoint."""
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise FactoryError(f"{what}: weights are no numbers after step {step} of {steps}. {_advise(learning_rate)}")
+
+
+def _advise(learning_rate: float) -> str:
+    return f"Lower the learning rate (now {learning_rate:g}) or lengthen the warm-up; the last whole checkpoint, if there is one, stays."

@@ -23,7 +23,7 @@ def bare(tmp_path: Path) -> Plant:
 def test_help_lists_the_commands_and_exit_codes(cli: Call) -> None:
     said = cli("--help")
     assert said.code == 0
-    assert all(f" {command} " in said.out for command in ("run", "estimate", "status", "trace", "lint", "report", "ui", "pico"))
+    assert all(f" {command} " in said.out for command in ("run", "estimate", "status", "trace", "lint", "report", "serve", "ui", "pico"))
     assert "3 another run" in " ".join(said.out.split())
 
 

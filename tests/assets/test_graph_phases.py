@@ -45,6 +45,19 @@ def test_a_phase_without_data_fails_by_its_name(copied: Plant, cli: Callable[...
     assert "phase 'knowledge_short': none of" in told and "preset stacked" in told
 
 
+def test_a_phase_whose_weights_are_no_numbers_fails_and_the_student_before_stays(copied: Plant, cli: Callable[..., Said]) -> None:
+    import mlflow
+
+    before, query = copied.frame("student_sft"), "name = 'tiny_student'"
+    versions = [version.version for version in mlflow.MlflowClient().search_model_versions(query)]
+    broken = {"name": "sft", "epochs": 1, "learning_rate": 1e39, "warmup_ratio": 0}
+    copied.write_line(training={"phases": [broken], "evaluation": {"problems_per_leaf": 2}})
+    said = cli("run", "tiny")
+    assert said.code == 1 and "phase 'sft': " in said.err and "no number" in said.err and "Lower the learning rate" in said.err
+    assert copied.frame("student_sft").equals(before)
+    assert [version.version for version in mlflow.MlflowClient().search_model_versions(query)] == versions != []
+
+
 def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
     copied.write_line(
         generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},

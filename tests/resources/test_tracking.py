@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import unicodedata
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.utils.validation import _validate_metric_name
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import _validate_experiment_name, _validate_metric_name, _validate_model_name
 
 from factory.pico.models import resolve_model
+from factory.spec import NAME
 from resources.tracking import LONGEST_METRIC, Curve, Released, Tracking, name_metric
 
 RECORDS = pl.DataFrame({"record_id": ["a", "b"], "instruction": ["Add 1 and 2.", "Add 2 and 2."], "response": ["1 + 2 = 3", "2 + 2 = 4"]})
@@ -93,6 +96,21 @@ def test_an_mlflow_that_cannot_be_written_is_no_failure(tmp_path: Path, caplog: 
     assert "MLflow was not told" in caplog.text
 
 
+def test_a_disk_too_full_for_the_registrys_copy_is_no_failure_and_the_next_run_makes_it(
+    tracking: Tracking, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, limits[1]))  # the weights are larger, the database is not
+    try:
+        with caplog.at_level(logging.WARNING, logger="factory"):
+            assert log(tracking, "run-5", "full") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "File too large" in caplog.text
+    told = log(tracking, "run-5", "full")
+    assert told is not None and told["mlflow_version"]
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_characters="/."), min_size=1, max_size=300), st.text(max_size=3))
 def test_mlflow_takes_the_metric_of_any_leaf_and_keeps_two_apart(leaf: str, more: str) -> None:
     name = name_metric(f"skills/{leaf}/tuned")
@@ -100,6 +118,14 @@ def test_mlflow_takes_the_metric_of_any_leaf_and_keeps_two_apart(leaf: str, more
     assert len(name) <= LONGEST_METRIC
     if more and unicodedata.normalize("NFC", leaf) != unicodedata.normalize("NFC", f"{leaf}{more}"):
         assert name != name_metric(f"skills/{leaf}{more}/tuned")
+
+
+@given(st.from_regex(NAME, fullmatch=True))
+def test_mlflow_takes_the_student_of_any_line(line: str) -> None:
+    _validate_model_name(f"{line}_student")
+    _validate_experiment_name(line)
+    with pytest.raises(MlflowException, match="cannot contain '/'"):
+        _validate_model_name(f"team/{line}_student")
 
 
 def test_a_plain_metric_keeps_its_name() -> None:

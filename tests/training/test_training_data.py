@@ -71,7 +71,7 @@ def test_pico_template_trains_answer_and_end_of_turn(tokenizer: Any) -> None:
 
 def test_template_without_markers_trains_what_follows_the_prompt(chatml: Any) -> None:
     prompt = f"<|im_start|>user\n{USER}<|im_end|>\n<|im_start|>assistant\n"
-    assert seen(chatml) == expect(chatml, (prompt, False), (RESPONSE, True), ("<|im_end|>", True), ("\n", True))
+    assert seen(chatml) == expect(chatml, (prompt, False), (RESPONSE, True), ("<|im_end|>", True), ("\n", False))
 
 
 def test_marked_template_trains_no_more_than_is_marked(chatml: Any) -> None:
@@ -82,11 +82,11 @@ def test_marked_template_trains_no_more_than_is_marked(chatml: Any) -> None:
 
 
 def test_every_answer_of_a_dialogue_is_trained(tokenizer: Any, chatml: Any) -> None:
-    for known, answer_end, after in ((tokenizer, "<|end|>", ""), (chatml, "<|im_end|>", "\n")):
+    for known, answer_end in ((tokenizer, "<|end|>"), (chatml, "<|im_end|>")):
         row = encode_dialogue(known, DIALOGUE)
         assert row is not None
         texts = ["".join(known.convert_ids_to_tokens(list(part))) for part in split_trained(row)]
-        wanted = [known.convert_ids_to_tokens(plain_ids(known, text + answer_end + after)) for text in (RESPONSE, "66")]
+        wanted = [known.convert_ids_to_tokens(plain_ids(known, text + answer_end)) for text in (RESPONSE, "66")]
         assert texts == ["".join(tokens) for tokens in wanted]
     marked = copy.deepcopy(chatml)
     marked.chat_template = MARKED_CHATML
@@ -111,12 +111,12 @@ def test_a_record_of_several_turns_is_encoded_whole_with_its_context_first(token
 
 
 @pytest.mark.parametrize("kind", ["tokenizer", "chatml"])
-def test_untrained_tokens_are_the_prompt_of_inference(kind: str, request: pytest.FixtureRequest) -> None:
+def test_what_comes_before_the_answer_is_the_prompt_of_inference(kind: str, request: pytest.FixtureRequest) -> None:
     tokenizer = request.getfixturevalue(kind)
     row = encode_dialogue(tokenizer, EXCHANGE)
     assert row is not None
     prompt = tokenizer.apply_chat_template([{"role": "user", "content": USER}], add_generation_prompt=True)["input_ids"]
-    assert [token for token, trained in zip(row.ids, row.trained, strict=True) if not trained] == list(prompt)
+    assert list(row.ids[: row.trained.index(True)]) == list(prompt)
 
 
 def test_context_stands_before_the_instruction(tokenizer: Any) -> None:

@@ -134,3 +134,10 @@ def test_a_step_that_draws_no_record_adds_noise_alone(student: Path, tmp_path: P
     assert trained.steps == 60
     assert 0.0 in [loss for _, loss in trained.losses]
     assert all(torch.isfinite(weight).all() for weight in weights(trained.folder).values())
+
+
+def test_a_private_loss_that_is_no_number_stops_at_its_step_and_keeps_no_student(student: Path, tmp_path: Path) -> None:
+    phase = WHOLE.model_copy(update={"learning_rate": 3e37, "warmup_ratio": 0})
+    with pytest.raises(FactoryError, match=r"phase 'sft': the loss is no number at step \d of 3. Lower the learning rate"):
+        train_phase(phase, write_records(12), str(student), tmp_path, seed=1)
+    assert not (tmp_path / "model").exists()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_student import CONTEXT_TOKENS, make_records, save_student, write_records
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -136,3 +137,37 @@ def test_stops_at_a_loss_that_is_no_number(student: Path, tmp_path: Path) -> Non
     (kept,) = (tmp_path / "checkpoints").glob("checkpoint-1")
     assert (kept / "whole").is_file()
     assert all(tensor.isfinite().all() for tensor in load_file(kept / "model.safetensors").values())
+
+
+def test_weights_that_overflow_are_in_no_checkpoint_and_no_student(student: Path, tmp_path: Path) -> None:
+    """The loss of the step whose update overflows is a number still."""
+    for steps, save_steps in ((1, 50), (4, 1)):
+        phase = PhaseSpec(name="sft", epochs=steps, batch_size=8, learning_rate=1e39, warmup_ratio=0, save_steps=save_steps)
+        with pytest.raises(FactoryError, match=rf"phase 'sft': weights are no numbers after step 1 of {steps}. Lower the learning rate"):
+            train_phase(phase, write_records(8), str(student), tmp_path, 0)
+        assert not (tmp_path / "model").exists() and not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_base_whose_weights_are_no_numbers_is_told_from_a_rate_that_is_too_high(student: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(student, tmp_path / "base"))
+    tensors = load_file(base / "model.safetensors")
+    tensors["model.norm.weight"][3] = torch.inf
+    save_file(tensors, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(FactoryError, match=r"no number at step 1 of 2. No weight was changed before it, so it is the model that the"):
+        train_phase(PHASE, write_records(8), str(base), tmp_path / "work", 0)
+    assert not (tmp_path / "work" / "model").exists()
+
+
+def test_a_disk_that_fills_after_the_last_step_is_named_and_only_the_end_is_done_again(tmp_path: Path) -> None:
+    student, limits = save_student(tmp_path / "student", hidden=4), resource.getrlimit(resource.RLIMIT_FSIZE)
+    most_bytes = (student / "tokenizer.json").stat().st_size - 1
+    assert (student / "model.safetensors").stat().st_size < most_bytes / 2, "the checkpoint fits"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
+    try:
+        with pytest.raises(FactoryError, match=r"phase 'sft': .*/work cannot be written: File too large .* from the last whole checkpoint"):
+            train_phase(PHASE, write_records(8), str(student), tmp_path / "work", 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    steps: list[int] = []
+    trained = train_phase(PHASE, write_records(8), str(student), tmp_path / "work", 0, lambda step, *_: steps.append(step))
+    assert steps == [] and (trained.folder / "tokenizer.json").is_file()

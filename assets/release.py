@@ -69,6 +69,7 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         sections = {"name", "description", "seed", "seeds", "generation", "reward", "validation"}
         settings = line.model_dump(mode="json", include=sections) | {"models": named, "root": str(find_home().releases)}
         settings["generation"].pop("budget")  # it shapes no record
+        settings["greatest_depth"] = line.mixing.greatest_depth
         kept = keeper.keep(
             key,
             None,

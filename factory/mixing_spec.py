@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from factory.spec import Share, Spec
+
+MOST_TIMES: Final = 4
+"""Times that one pass over the data reads a real example at most: four epochs of the same data are nearly worth as much new data
+(Muennighoff et al. 2023, arXiv:2305.16264)."""
 
 
 class MixingSpec(Spec):

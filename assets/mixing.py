@@ -40,7 +40,7 @@ def build_mixing(line: Line) -> dg.AssetsDefinition:
         "What students are trained on: the records of the newest release, and what the line mixes in of its earlier releases and of the "
         "seed examples, with how often a pass over the data reads each.",
         ins=read_assets(line, "dataset_release", "seed_examples"),
-        check_specs=[*specify_checks(key), *_specify_bounds(key, spec)],
+        check_specs=[*specify_checks(key), *specify_bounds(key, spec)],
     )
     def training_mix(config: Remake, keeper: Keeper, dataset_release: pl.DataFrame, seed_examples: pl.DataFrame) -> Outcome:
         version = dataset_release["version"][0]
@@ -61,7 +61,7 @@ def build_mixing(line: Line) -> dg.AssetsDefinition:
         if is_mixed(kept.frame, kept.facts) and keeper.store.stamp(key, name_mix(kept.frame)) is None:
             ids = kept.frame.select("record_id")
             keeper.store.write(key, name_mix(kept.frame), ids, Stamp("", digest_frame(ids)))
-        checked = [*check_frame(key, kept.frame), *_check_bounds(key, spec, kept.frame)]
+        checked = [*check_frame(key, kept.frame), *check_bounds(key, spec, kept.frame)]
         return Outcome(metadata=show_kept(kept) | _show_mix(kept) | publish_docs(line.name), check_results=checked)
 
     return training_mix
@@ -100,13 +100,14 @@ def _describe_others(line: Line) -> list[Any]:
     return [describe_verdict(line.reward), describe_finder(line.validation.personal_data), line.seeds.licences.allow]
 
 
-def _specify_bounds(key: dg.AssetKey, spec: MixingSpec) -> list[dg.AssetCheckSpec]:
+def specify_bounds(key: dg.AssetKey, spec: MixingSpec) -> list[dg.AssetCheckSpec]:
+    """The blocking checks of what the line asks of its mix, beside those of its suite."""
     share = f"At least {spec.least_real_share:g} of the words to train on were written by people."
     depth = f"No row is of a depth above {spec.greatest_depth}." if spec.greatest_depth else "The line bounds no depth."
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=told) for name, told in (("real_share", share), ("depth", depth))]
 
 
-def _check_bounds(key: dg.AssetKey, spec: MixingSpec, rows: pl.DataFrame) -> list[dg.AssetCheckResult]:
+def check_bounds(key: dg.AssetKey, spec: MixingSpec, rows: pl.DataFrame) -> list[dg.AssetCheckResult]:
     """Measured of the rows themselves, whatever made them."""
     share, deepest, most = measure_real_share(rows) or 0.0, float(rows["depth"].to_numpy().max(initial=0)), spec.greatest_depth
     return [

@@ -74,18 +74,18 @@ def name_mix(rows: pl.DataFrame) -> str:
 
 def is_mixed(rows: pl.DataFrame, facts: Mapping[str, Any]) -> bool:
     """Whether it is anything but the newest release and all of that; `facts` are those of the stored frame."""
-    return bool(facts["left_out"]) or rows["origin"].ne("release").any()
+    return rows["origin"].ne("release").any() or any(row["origin"] == "release" for row in facts["left_out"])
 
 
 def describe_mix(rows: pl.DataFrame, facts: Mapping[str, Any]) -> str:
     """What was trained on, in a line; `facts` are those of the stored frame."""
     many: dict[str, int] = dict(rows.group_by("origin").len().iter_rows())
-    told = f"{many.get('release', 0):,} records of the release, {many.get('earlier', 0):,} of earlier ones"
-    if "real" in many:
-        times = rows["times"].to_numpy().max()
-        told += f", {many['real']:,} real examples{f' {times} times' if times > 1 else ''}"
-    left_out = sum(row["records"] for row in facts["left_out"])
-    return f"{told}; {measure_real_share(rows) or 0.0:.1%} of the words real; {left_out:,} left out"
+    times = rows["times"].to_numpy().max(initial=1)
+    told = [f"{many.get('release', 0):,} records of the release"]
+    told += [f"{many['earlier']:,} of earlier ones"] if "earlier" in many else []
+    told += [f"{many['real']:,} real examples{f' {times} times' if times > 1 else ''}"] if "real" in many else []
+    left_out = sum(row["records"] for row in facts["left_out"] if row["reason"] != "duplicate")
+    return f"{', '.join(told)}; {measure_real_share(rows) or 0.0:.1%} of the words real; {left_out:,} left out"
 
 
 def _read_sound(folder: Path) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import mlflow
@@ -13,7 +14,7 @@ import polars as pl
 from plant import LENIENT, SORT, Plant, Said
 
 from assets.definitions import build_definitions, build_resources
-from assets.mixing import check_bounds, specify_bounds
+from assets.mixing import check_bounds, describe_mix, is_mixed, specify_bounds
 from assets.seeds import read_seeds
 from assets.story import tell_run
 from factory.generation.spending import Spending
@@ -80,6 +81,22 @@ def test_a_student_reads_earlier_releases_and_real_examples(copied: Plant, cli: 
     for traced in (gone[0], origins["real"][0]):
         text = " ".join(cli("trace", traced).out.split())
         assert f"with release {release['version']}" in text or f"tiny {release['version']}" in text, traced
+
+
+def test_what_is_mixed_is_told_and_a_bare_release_is_not() -> None:
+    def rows(*origins: str, times: int = 1) -> pl.DataFrame:
+        return pl.DataFrame(
+            [dict.fromkeys(MIXED) | {"origin": each, "depth": 1, "words": 5, "times": times} for each in origins], schema=MIXED
+        )
+
+    def left_out(origin: str, reason: str) -> dict[str, Any]:
+        return {"left_out": [{"origin": origin, "reason": reason, "records": 7, "words": 35}]}
+
+    assert not is_mixed(rows("release"), {"left_out": []}) and not is_mixed(rows("release"), left_out("earlier", "duplicate"))
+    assert is_mixed(rows("release", "earlier"), {"left_out": []}) and is_mixed(rows("release"), left_out("release", "too_little_real"))
+    told = describe_mix(rows("release", "earlier", "earlier"), left_out("earlier", "duplicate"))
+    assert told == "1 records of the release, 2 of earlier ones; 0.0% of the words real; 0 left out"
+    assert "2 real examples 3 times" in describe_mix(rows("real", "real", times=3), left_out("release", "too_little_real"))
 
 
 def test_a_mix_that_is_not_what_the_line_asks_for_is_read_by_nothing() -> None:

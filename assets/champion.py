@@ -28,6 +28,7 @@ CHAMPION: dict[str, Any] = {
     "high": pl.Float64,
     "model": pl.String,  # folder of the student
     "release": pl.String,
+    "mix": pl.String,  # digest of what the student was trained on; null for one that was judged before there were mixes
 }
 """One judged student a row, in the order in which they were judged; the last promoted one is champion."""
 
@@ -79,9 +80,9 @@ def build_champion(line: Line) -> dg.AssetsDefinition:
 
 
 def read_champions(keeper: Keeper, line: Line) -> pl.DataFrame:
-    """Every judged student of the line so far (CHAMPION)."""
+    """Every judged student of the line so far (CHAMPION); a column that another version of this program added is null in older rows."""
     stored = keeper.store.read(asset_key(line, "champion"), None)
-    return empty(CHAMPION) if stored is None else stored
+    return empty(CHAMPION) if stored is None else pl.concat([empty(CHAMPION), stored], how="diagonal")
 
 
 def find_champion(history: pl.DataFrame) -> str | None:
@@ -104,6 +105,7 @@ def _judge(tuned: dict[str, Any], rival: str | None, evaluation: pl.DataFrame) -
         "high": decision.comparison.high,
         "model": tuned["model"],
         "release": tuned["release"],
+        "mix": tuned["mix"],
     }
     return pl.DataFrame([row], schema=CHAMPION)
 

@@ -141,7 +141,7 @@ class _Desk:
         held_out = self.examples.filter(leaf=leaf, split="holdout").drop("source")
         judged_by = [describe_verdict(reward), name_reward_model(reward), *self.bench.describe()]
         rooms += ["reward", *(["personal_data"] if refused else [])]
-        return take_fingerprint(rooms, [*settings, redacted, *judged_by, refused], [*frames, held_out])
+        return take_fingerprint(rooms, [*settings, redacted, *judged_by, refused, self.line.mixing.greatest_depth], [*frames, held_out])
 
     def write(self, leaf: str) -> Made:
         """The leaf's candidates, topped up until enough are accepted where the line asks for that."""
@@ -163,7 +163,12 @@ class _Desk:
                 personal_data=self.line.validation.personal_data,
             )
             review = LeafReviewer(
-                self.examples.filter(leaf=leaf), reward, self.bench.open_reward_model, self.bench.vote, self.line.validation.personal_data
+                self.examples.filter(leaf=leaf),
+                reward,
+                self.bench.open_reward_model,
+                self.bench.vote,
+                self.line.validation.personal_data,
+                self.line.mixing.greatest_depth,
             )
             written = write_in_rounds(writer, spec, review, partial(self.progress.count, leaf))
         if written.stopped is None:

@@ -20,19 +20,20 @@ ATTACKED: dict[str, Any] = {"model": pl.String} | MEMBERSHIP
 
 
 def keep_leaks(
-    line: Line, keeper: Keeper, student: pl.DataFrame, seeds: pl.DataFrame, accepted: pl.DataFrame, *, refresh: bool
+    line: Line, keeper: Keeper, student: pl.DataFrame, seeds: pl.DataFrame, mix: pl.DataFrame, *, refresh: bool
 ) -> dict[str, Kept]:
     """What the attacks achieve, by the name of the part of the evaluation that holds it, kept as long as models and texts stay the same."""
     key = asset_key(line, "evaluation")
     tuned = student["model"][0]
     models = {"base": line.training.student, "tuned": tuned}
     seeds = seeds.drop("source")
+    records = mix.filter(pl.col("origin") != "real").select("record_id", "instruction", "context", "response", "turns")
     canaries = seeds.filter(pl.col("kind") == CANARY)
-    attacked = take_fingerprint(["training"], [model_revision(model) for model in models.values()], [seeds, accepted])
+    attacked = take_fingerprint(["training"], [model_revision(model) for model in models.values()], [seeds, records])
     exposed = take_fingerprint(["training"], [model_revision(tuned), line.seed], [canaries])
 
     def attack() -> Made:
-        frames = [attack_student(model, seeds, accepted).with_columns(model=pl.lit(name)) for name, model in models.items()]
+        frames = [attack_student(model, seeds, records).with_columns(model=pl.lit(name)) for name, model in models.items()]
         return Made(pl.concat(frames).select(list(ATTACKED)))
 
     return {

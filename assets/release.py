@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.checks import check_frame, publish_docs, specify_checks
+from assets.checks import check_frame, specify_checks
 from assets.judges import Bench
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_plot, show_sample, show_trend
@@ -69,6 +69,7 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         sections = {"name", "description", "seed", "seeds", "generation", "reward", "validation"}
         settings = line.model_dump(mode="json", include=sections) | {"models": named, "root": str(find_home().releases)}
         settings["generation"].pop("budget")  # it shapes no record
+        settings["greatest_depth"] = line.mixing.greatest_depth
         kept = keeper.keep(
             key,
             None,
@@ -85,7 +86,7 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         shown |= {"trend_page": dg.MetadataValue.url(trend_url(line.name))}
         shown |= {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"])} if "mlflow_url" in kept.facts else {}
         checked = check_frame(key, records)
-        return Outcome(metadata=shown | publish_docs(line.name), check_results=checked)
+        return Outcome(metadata=shown, check_results=checked)
 
     return [dataset_release]
 

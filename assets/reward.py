@@ -70,7 +70,7 @@ def _build_scored(line: Line) -> dg.AssetsDefinition:
 
 
 def _build_verdicts(line: Line) -> dg.AssetsDefinition:
-    spec, personal_data = line.reward, line.validation.personal_data
+    spec, personal_data, greatest_depth = line.reward, line.validation.personal_data, line.mixing.greatest_depth
     accepted_key, rejected_key = asset_key(line, "accepted"), asset_key(line, "rejected")
 
     @dg.multi_asset(
@@ -87,13 +87,13 @@ def _build_verdicts(line: Line) -> dg.AssetsDefinition:
         seeds = seed_examples.drop("source")
         refused = describe_policy(personal_data, "refuse")
         rooms = ["reward", *(["personal_data"] if refused else [])]
-        fingerprint = take_fingerprint(rooms, [describe_verdict(spec), refused], [scored, seeds])
+        fingerprint = take_fingerprint(rooms, [describe_verdict(spec), refused, greatest_depth], [scored, seeds])
         keeper.progress.start("verdicts", 2)
         decided: list[pl.DataFrame] = []
 
         def decide(verdict: str) -> Made:
             if not decided:
-                decided.append(decide_verdicts(scored, seed_examples, spec, personal_data))
+                decided.append(decide_verdicts(scored, seed_examples, spec, personal_data, greatest_depth))
             return Made(decided[0].filter(verdict=verdict))
 
         accepted = keeper.keep(accepted_key, None, fingerprint, lambda: decide("accepted"), refresh=config.refresh)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -13,6 +14,7 @@ from rich.table import Column, Table
 from assets.champion import find_champion, student_name
 from assets.generation import STOPPED_EARLY
 from assets.layout import asset_key, leaves_name
+from assets.mixing import describe_mix, is_mixed
 from assets.release import CARD
 from factory.faults import FactoryError
 from factory.generation.cost import count_cost
@@ -32,7 +34,7 @@ from resources.lock import LINE_TAG, LineLock
 from resources.store import FrameStore
 
 LEAF_FRAMES = ("seed_examples", "seed_documents", "candidates", "scored")
-LINE_FRAMES = ("accepted", "rejected", "fidelity", "privacy", "fairness", "collapse", "gates", "dataset_release")
+LINE_FRAMES = ("accepted", "rejected", "fidelity", "privacy", "fairness", "collapse", "gates", "dataset_release", "training_mix")
 MOST_HINTS = 5
 MOST_STEPS = 8
 MOST_RUNS = 5
@@ -51,7 +53,11 @@ class Shelf:
         store, key = open_store(self.home), dg.AssetKey([self.line, name])
         return store.read_leaves(key, self.leaves) if name in LEAF_FRAMES else store.read(key, None)
 
-    def facts(self, name: str) -> dict[str, str]:
+    def part(self, name: str, part: str) -> pl.DataFrame | None:
+        """A stored part of a whole-line frame, by its name."""
+        return open_store(self.home).read(dg.AssetKey([self.line, name]), part)
+
+    def facts(self, name: str) -> dict[str, Any]:
         """The facts of a stored whole-line frame."""
         stamp = open_store(self.home).stamp(dg.AssetKey([self.line, name]), None)
         return stamp.facts if stamp else {}
@@ -92,7 +98,7 @@ def tell_run(home: Home, line: Line, survey: Survey, spending: Spending, *, whol
         yield "\nMade up to the verdict. [bold]factory run[/bold] without --leaf validates, releases and trains.\n"
         return
     data = [*_tell_data(shelf), *_tell_cost(shelf), ("this run", f"newly asked: {spending.describe()}")]
-    yield from _align(line, [*data, *_tell_gates(shelf), *_tell_release(shelf), *_tell_training(shelf, line)])
+    yield from _align(line, [*data, *_tell_gates(shelf), *_tell_release(shelf), *_tell_mix(shelf), *_tell_training(shelf, line)])
     yield from _tell_stopped(shelf)
     yield from _tell_faults(survey)
     yield from _tell_next(shelf)
@@ -188,6 +194,12 @@ def _tell_release(shelf: Shelf) -> Iterator[tuple[str, str]]:
     row = release.row(0, named=True)
     yield "release", f"{row['version']}, {row['records']:,} records, {escape(row['folder'])}"
     yield "card", escape(str(Path(row["folder"]) / CARD))
+
+
+def _tell_mix(shelf: Shelf) -> Iterator[tuple[str, str]]:
+    rows, facts = shelf.frame("training_mix"), shelf.facts("training_mix")
+    if rows is not None and is_mixed(rows, facts):
+        yield "trained on", describe_mix(rows, facts)
 
 
 def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
@@ -288,12 +300,19 @@ def trace(home: Home, record_id: str) -> Trace:
     return trace_record(record_id, joined, find_releases(home.releases), [student for shelf in shelves for student in _students(shelf)])
 
 
-def _students(shelf: Shelf) -> Iterator[dict[str, str | None]]:
-    """Every student of the line that was judged, newest alias first."""
+def _students(shelf: Shelf) -> Iterator[dict[str, Any]]:
+    """Every student of the line that was judged, newest alias first, with the ids of what it was trained on where that was a mix."""
     history = shelf.frame("champion")
     if history is None:
         return
     champion = find_champion(history)
     for row in history.iter_rows(named=True):
         alias = "champion" if row["student"] == champion else None
-        yield {"model": row["model"], "phase": Path(row["model"]).parent.parent.name, "release_version": row["release"], "alias": alias}
+        mix = shelf.part("training_mix", row["mix"]) if row.get("mix") else None
+        yield {
+            "model": row["model"],
+            "phase": Path(row["model"]).parent.parent.name,
+            "release_version": row["release"],
+            "alias": alias,
+            "trained_on": None if mix is None else mix["record_id"],
+        }

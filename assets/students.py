@@ -12,8 +12,8 @@ import polars as pl
 
 from assets.champion import student_name
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.mixing import name_mix
 from assets.pages import show_curve, show_floats, show_kept
-from assets.release import read_records
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.training import (
@@ -25,6 +25,8 @@ from factory.training import (
     count_unused,
     fingerprint_phase,
     fingerprint_preference,
+    measure_real_share,
+    repeat_rows,
     train_phase,
     train_preference,
 )
@@ -40,12 +42,14 @@ STUDENT: dict[str, Any] = {
     "revision": pl.String,
     "base": pl.String,
     "release": pl.String,  # version of the dataset
+    "mix": pl.String,  # digest of what was trained on, the release and what is mixed into it (assets.mixing.name_mix)
+    "real_share": pl.Float64,  # of the words of the phase's rows; null for pairs
     "steps": pl.Int64,
     "records": pl.Int64,  # trained on
-    "own": pl.Int64,  # records of the release that are the phase's own data
+    "own": pl.Int64,  # rows of the mix that are the phase's own data
     "replayed": pl.Int64,  # and of the phases before, trained on again
     "tokens": pl.Int64,
-    "left_out": pl.String,  # JSON: records of the release that are not trained on, by reason
+    "left_out": pl.String,  # JSON: rows of the mix that are not trained on, by reason
     "epsilon": pl.Float64,  # of a private phase; null elsewhere
     "delta": pl.Float64,
     "losses": CURVE,
@@ -64,7 +68,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     name, last = student_name(phase), number == len(line.training.plan) - 1
     key = asset_key(line, name)
     more = [*(["seed_examples"] if phase.select == "holdout_loss" else []), *(["preference_pairs"] if phase.method != "sft" else [])]
-    ins = read_assets(line, "dataset_release", *more)
+    ins = read_assets(line, "dataset_release", "training_mix", *more)
     if number:
         ins["before"] = dg.AssetIn(asset_key(line, student_name(line.training.plan[number - 1])))
 
@@ -73,16 +77,16 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         name,
         "training",
         STUDENT,
-        f"The student tuned in phase `{phase.name}` on the release, loss on the assistant's tokens only. "
+        f"The student tuned in phase `{phase.name}` on the mix, loss on the assistant's tokens only. "
         "A killed phase goes on from its last checkpoint.",
         ins=ins,
     )
     def student(context: dg.AssetExecutionContext, config: Remake, keeper: Keeper, tracking: Tracking, **frames: pl.DataFrame) -> Outcome:
         release = frames["dataset_release"].row(0, named=True)
         base = frames["before"]["model"][0] if number else line.training.student
-        released = read_records(frames["dataset_release"])
+        mixed, mix = repeat_rows(frames["training_mix"]), name_mix(frames["training_mix"])
         holdout = choose_holdout(line.training.plan, number, frames["seed_examples"]) if "seed_examples" in frames else None
-        data = _choose_data(line, number, released, frames.get("preference_pairs"))
+        data = _choose_data(line, number, mixed, frames.get("preference_pairs"))
         name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
         work = name_work(phase, data.records, base, line.seed, holdout)
         folder = find_home().model(line.name, phase.name, work)
@@ -93,50 +97,58 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
             if config.refresh:
                 shutil.rmtree(folder, ignore_errors=True)
             trained = train_on(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout)
-            return Made(_describe_student(phase, data, trained, base, release["version"]))
+            return Made(_describe_student(phase, data, trained, base, release["version"], mix))
 
         kept = keeper.keep(
             key,
             None,
-            take_fingerprint([], [work, release["version"], str(folder), data.own, data.replayed, data.left_out]),
+            take_fingerprint([], [work, release["version"], mix, str(folder), data.own, data.replayed, data.left_out]),
             train,
             refresh=config.refresh,
             sound=lambda frame: (Path(frame["model"][0]) / "config.json").is_file(),
         )
         if "mlflow_run" not in kept.facts:
-            row = kept.frame.row(0, named=True)
-            told = tracking.log_student(
-                line.name,
-                context.run_id,
-                name,
-                params=phase.model_dump(mode="json")
-                | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]},
-                metrics=show_floats(
-                    {"steps": row["steps"], "records": row["records"], "tokens": row["tokens"], "seconds": kept.seconds}
-                    | {"epsilon": row["epsilon"], "delta": row["delta"]}
-                ),
-                curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
-                released=Released(data.records, release["folder"], release["version"], release["digest"]),
-                model=Path(row["model"]),
-                fingerprint=work,
-                register=last,
-            )
-            kept = keeper.annotate(key, kept, told or {})
-        unused = count_unused(line.training.plan, released, line.training.student) if last else None
+            kept = keeper.annotate(key, kept, _tell_mlflow(tracking, line, context.run_id, number, data, kept, release, work))
+        unused = count_unused(line.training.plan, mixed, line.training.student) if last else None
         return Outcome(metadata=show_kept(kept) | _show_student(kept) | show_floats({"in_no_phase": unused}))
 
     return student
 
 
-def _choose_data(line: Line, number: int, released: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
-    """The records of a supervised phase, or the pairs of a preference phase."""
+def _tell_mlflow(
+    tracking: Tracking, line: Line, run_id: str, number: int, data: PhaseData, kept: Kept, release: dict[str, Any], work: str
+) -> dict[str, str]:
+    """The facts of the run that MLflow was told of; none where it failed. The last student of the plan is registered."""
+    phase, row = line.training.plan[number], kept.frame.row(0, named=True)
+    mixed = {"mix": row["mix"]} | ({} if row["real_share"] is None else {"real_share": f"{row['real_share']:.6g}"})
+    told = tracking.log_student(
+        line.name,
+        run_id,
+        student_name(phase),
+        params=phase.model_dump(mode="json")
+        | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]}
+        | mixed,
+        metrics=show_floats(
+            {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")} | {"seconds": kept.seconds}
+        ),
+        curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
+        released=Released(data.records, release["folder"], release["version"], row["mix"], mixed),
+        model=Path(row["model"]),
+        fingerprint=work,
+        register=number == len(line.training.plan) - 1,
+    )
+    return told or {}
+
+
+def _choose_data(line: Line, number: int, mixed: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
+    """The rows of the mix that a supervised phase reads, or the pairs of a preference phase."""
     if pairs is None:
-        return choose_data(line.training.plan, number, released, line.training.student, line.seed)
+        return choose_data(line.training.plan, number, mixed, line.training.student, line.seed)
     chosen = choose_pairs(line.training.plan[number], pairs, line.training.student, line.validation.personal_data)
     return PhaseData(chosen.pairs, chosen.pairs.height, 0, chosen.left_out)
 
 
-def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, base: str, release: str) -> pl.DataFrame:
+def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, base: str, release: str, mix: str) -> pl.DataFrame:
     before, after = trained.margins or (None, None)
     row = {
         "phase": phase.name,
@@ -144,6 +156,8 @@ def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, 
         "revision": model_revision(str(trained.folder)),
         "base": base,
         "release": release,
+        "mix": mix,
+        "real_share": measure_real_share(data.records) if phase.method == "sft" else None,
         "steps": trained.steps,
         "records": trained.records,
         "own": data.own,
@@ -172,12 +186,13 @@ def _show_student(kept: Kept) -> dict[str, Any]:
             "held_out_curve": show_curve(take_points(row["held_out_losses"]), "step", "held-out loss"),
             **show_floats({"held_out": row["held_out"], "held_out_loss": dict(take_points(row["held_out_losses"]))[row["step"]]}),
         }
-    counts = {name: row[name] for name in ("steps", "step", "records", "own", "replayed", "tokens")}
+    counts = {name: row[name] for name in ("steps", "step", "records", "own", "replayed", "tokens", "real_share")}
     return {
         "model": dg.MetadataValue.path(row["model"]),
         "revision": row["revision"],
         "base": row["base"],
         "release": row["release"],
+        "mix": row["mix"],
         "left_out": row["left_out"],
         "loss_curve": show_curve(take_points(row["losses"]), "step", "loss"),
         **show_floats(counts | {"last_loss": row["losses"][-1]["loss"]}),

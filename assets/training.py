@@ -1,4 +1,4 @@
-"""Training: the student tuned on the release phase by phase, its evaluation, and the decision whether it becomes champion."""
+"""Training: what is trained on, the student tuned on it phase by phase, its evaluation, and the decision whether it becomes champion."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +10,7 @@ import polars as pl
 from assets.champion import build_champion, digest_ids, find_champion, find_folder, read_champions, student_name
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.leaks import LEAKS, keep_leaks, name_leaks, show_leaks
+from assets.mixing import build_mixing
 from assets.pages import show_kept, show_table
 from assets.students import build_student, link_mlflow
 from factory.generation.local_teacher import LocalTeacher
@@ -28,9 +29,9 @@ from resources.tracking import Tracking
 
 
 def build_training(line: Line) -> list[dg.AssetsDefinition]:
-    """The assets `student_<phase>` for each phase, `evaluation` and `champion`."""
+    """The assets `training_mix`, `student_<phase>` for each phase, `evaluation` and `champion`."""
     students = [build_student(line, number) for number in range(len(line.training.plan))]
-    return [*students, _build_evaluation(line), build_champion(line)]
+    return [build_mixing(line), *students, _build_evaluation(line), build_champion(line)]
 
 
 def _build_evaluation(line: Line) -> dg.AssetsDefinition:
@@ -44,7 +45,7 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         ANSWER,
         "Answers of the base, the tuned student, the teacher and the champion to held-out examples and fresh verified problems; "
         "and how well attacks tell from the student which texts were behind it.",
-        ins=read_assets(line, "seed_examples", "accepted") | {"student": dg.AssetIn(asset_key(line, last))},
+        ins=read_assets(line, "seed_examples", "training_mix") | {"student": dg.AssetIn(asset_key(line, last))},
     )
     def evaluation(
         context: dg.AssetExecutionContext,
@@ -53,15 +54,15 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         tracking: Tracking,
         student: pl.DataFrame,
         seed_examples: pl.DataFrame,
-        accepted: pl.DataFrame,
+        training_mix: pl.DataFrame,
     ) -> Outcome:
         spec = line.training.evaluation
-        problems = make_problems(seed_examples, accepted, spec.problems_per_leaf, line.seed)
+        problems = make_problems(seed_examples, training_mix, spec.problems_per_leaf, line.seed)
         models = _choose_models(line, keeper, student, problems)
         keeper.progress.start("evaluation", len(models) + len(LEAKS))
         answers = [_answer(line, keeper, name, model, problems, refresh=config.refresh) for name, model in models.items()]
         frame = pl.concat(kept.frame.with_columns(model=pl.lit(name)) for name, kept in zip(models, answers, strict=True))
-        leaks = keep_leaks(line, keeper, student, seed_examples, accepted, refresh=config.refresh)
+        leaks = keep_leaks(line, keeper, student, seed_examples, training_mix, refresh=config.refresh)
         fingerprint = take_fingerprint([], [kept.fingerprint for kept in (*answers, *leaks.values())], [frame])
         kept = keeper.keep(key, None, fingerprint, lambda: Made(frame), refresh=config.refresh)
         summary = summarise(frame)

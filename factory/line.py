@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from factory.faults import Fault, InputFaults
 from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow, locate_set, place_rubrics, place_sets
 from factory.line_models import find_missing_models, get_at, locate_models
+from factory.mixing_spec import MixingSpec
 from factory.model_spec import Price, Sampling, TeacherSpec
 from factory.reward_spec import RewardSpec
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
@@ -123,6 +124,7 @@ class Line(Spec):
     generation: GenerationSpec = GenerationSpec()
     reward: RewardSpec = RewardSpec()
     validation: ValidationSpec = ValidationSpec()
+    mixing: MixingSpec = MixingSpec()
     training: TrainingSpec = TrainingSpec()
     schedule: ScheduleSpec | None = None
 
@@ -132,6 +134,16 @@ class Line(Spec):
         if budget and budget.money is not None and all(model.price == Price() for model in priced):
             raise ValueError(
                 "generation.budget: a budget in money needs a price: give the price of a teacher, judge or reward model, or tokens"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _private_counts_records(self) -> Self:
+        private = [phase.name for phase in self.training.plan if phase.private]
+        if private and self.mixing.least_real_share:
+            raise ValueError(
+                f"mixing.least_real_share: phase {private[0]} is private, and how many records stand beside a real example would follow "
+                "from that example, past the phase's epsilon: leave it out, or private"
             )
         return self
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from factory.records import CANARY, CANDIDATE, DOCUMENT, METRIC, PREFERENCE, SCORED, SEED, TOPIC, VERDICT
+from factory.mixing_spec import MOST_TIMES
+from factory.records import CANARY, CANDIDATE, DOCUMENT, METRIC, MIXED, PREFERENCE, SCORED, SEED, TOPIC, VERDICT
 
 Range = tuple[float | None, float | None]
 
 KINDS = ("compositional", "foundational", "knowledge")
+ORIGINS = ("release", "earlier", "real")
+"""Where a row that is trained on comes from."""
 WRITTEN = ("record_id", "leaf", "kind", "language", "flow", "teacher", "prompt_hash", "sampling", "seed", "depth")
 
 
@@ -84,5 +87,13 @@ RULES: dict[str, Rules] = {
     ),
     **{report: _report(report) for report in ("fidelity", "privacy", "fairness", "collapse")},
     "dataset_release": _decided("accepted", "instruction", "response", "goodness"),
+    "training_mix": Rules(
+        MIXED,
+        given=("record_id", "leaf", "kind", "language", "instruction", "response", "depth", "origin", "words", "times"),
+        given_unless={"release": ("origin", "real"), "goodness": ("origin", "real")},
+        unique=("record_id",),
+        domains={"kind": KINDS, "origin": ORIGINS},
+        ranges={"depth": (0, None), "words": (0, None), "times": (1, MOST_TIMES)},
+    ),
 }
 """By the asset whose frame it is; those of `dataset_release` are for the records that it published."""

@@ -135,6 +135,25 @@ PREFERENCE: dict[str, Any] = {
 }
 """A preference pair, in TRL's conversational form with an explicit prompt."""
 
+MIXED: dict[str, Any] = {
+    "record_id": pl.String,
+    "leaf": pl.String,
+    "kind": pl.String,
+    "language": pl.String,
+    "instruction": pl.String,
+    "context": pl.String,
+    "response": pl.String,
+    "turns": TURNS,
+    "licence": pl.String,
+    "goodness": pl.Float64,  # null for a real example
+    "depth": pl.Int32,  # 0 for a real example
+    "origin": pl.String,  # "release" (the newest), "earlier" (a release before it) or "real" (a seed example)
+    "release": pl.String,  # version of the release that it is from, the newest that holds it; null for a real example
+    "words": pl.Int64,  # of instruction, response and the turns between: what the share of real data is counted in
+    "times": pl.Int32,  # how often one pass over the data reads it
+}
+"""What students are trained on: a record of a release, or a seed example in the form of one."""
+
 METRIC: dict[str, Any] = {
     "report": pl.String,  # "fidelity", "privacy", "fairness" or "collapse"
     "metric": pl.String,

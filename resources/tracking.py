@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -38,12 +38,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Released:
-    """The dataset that a student was trained on."""
+    """The dataset that a student was trained on: a release by folder and version, and the digest and `tags` of what was made of it."""
 
     records: pl.DataFrame
     folder: str
     version: str
     digest: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Tracking(dg.ConfigurableResource[None]):
                 dataset = mlflow.data.from_polars(
                     released.records, source=released.folder, name=released.version, digest=released.digest[:36]
                 )
-                mlflow.log_input(dataset, context="training")
+                mlflow.log_input(dataset, context="training", tags=dict(released.tags))
                 facts = {"mlflow_run": child, "mlflow_url": url}
                 return facts | (_register(client, f"{line}_student", child, model, fingerprint) if register else {})
 

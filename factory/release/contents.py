@@ -180,6 +180,8 @@ def _settings(line: Line, models: Mapping[str, str]) -> dict[str, Any]:
     """The sections of the line that shaped the records; models by revision, and no path of the machine that ran it."""
     settings = line.model_dump(mode="json", include={"name", "description", "seed", "generation", "reward", "validation"})
     settings["seeds"] = line.seeds.describe()
+    if line.mixing.greatest_depth is not None:  # nothing else of that section shapes a record
+        settings["mixing"] = {"greatest_depth": line.mixing.greatest_depth}
     generation = settings["generation"]
     generation.pop("budget")  # it shapes no record
     generation["teacher"] = _describe_teacher(generation["teacher"]) | {"model": models["teacher"]}

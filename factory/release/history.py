@@ -63,6 +63,15 @@ def find_previous(root: Path, line: str, records: pl.DataFrame) -> Path | None:
     return None
 
 
+def list_earlier(root: Path, line: str, version: str) -> list[Path]:
+    """Folders of the releases of the line but `version`, which is the newest; the newest of them first, each once.
+
+    So a run that releases the same again finds the same before it. Raises FactoryError for a damaged history.
+    """
+    newest_first = dict.fromkeys(entry.version for entry in reversed(list_history(root, line)))
+    return [root / line / earlier for earlier in newest_first if earlier != version]
+
+
 def read_released(folder: Path, columns: list[str]) -> pl.DataFrame:
     """Columns of the records of the release in `folder`. Raises FactoryError where they cannot be read."""
     try:

@@ -118,7 +118,7 @@ class TracedRelease:
 
 @dataclass(frozen=True)
 class TracedStudent:
-    """A model that was trained on such a release."""
+    """A model that was trained on the record, or on some that were made from it; `release_version` was the newest release then."""
 
     model: str
     phase: str | None
@@ -163,7 +163,8 @@ def trace_record(
     """The trace of the record that `record_id`, or a unique prefix of at least 6 digits, names.
 
     `frames` holds any of "seeds", "documents", "candidates", "scored", "verdicts"; `releases` are folders of releases, whose own
-    records are found even where the frames have moved on; `students` are mappings with "model", "phase", "release_version", "alias".
+    records are found even where the frames have moved on; `students` are mappings with "model", "phase", "release_version", "alias", and
+    "trained_on", the ids of what they were trained on, or null where that is the release and nothing else.
 
     Raises FactoryError for an unknown id (with the nearest known ones), an ambiguous or too short prefix, an unreadable release.
     """
@@ -173,6 +174,7 @@ def trace_record(
     kind, row = library.find(found)
     made = library.made_from(found) if kind != "candidate" else []
     holding = [found] if kind == "candidate" else [child["record_id"] for child in made]
+    trained = [found, *(child["record_id"] for child in made)]
     held = tuple(_hold(shelf, holding))
     return Trace(
         record_id=found,
@@ -192,7 +194,7 @@ def trace_record(
         verdict=_pick(TracedVerdict, row | {"matched_text": library.text(row["matched_id"])}) if row.get("verdict") else None,
         made=tuple(_pick(TracedChild, child) for child in made),
         releases=held,
-        students=tuple(_trained_on(students, held)),
+        students=tuple(_trained_on(students, held, trained)),
     )
 
 
@@ -285,9 +287,14 @@ def _hold(shelf: Iterable[tuple[Path, Manifest, pl.DataFrame]], record_ids: list
             yield TracedRelease(manifest.line, manifest.version, folder, count)
 
 
-def _trained_on(students: Iterable[Mapping[str, Any]], held: Sequence[TracedRelease]) -> Iterable[TracedStudent]:
+def _trained_on(students: Iterable[Mapping[str, Any]], held: Sequence[TracedRelease], record_ids: list[str]) -> Iterable[TracedStudent]:
     versions = {release.version for release in held}
-    found = [_pick(TracedStudent, dict(student)) for student in students if student.get("release_version") in versions]
+
+    def read(student: Mapping[str, Any]) -> bool:
+        trained_on: pl.Series | None = student.get("trained_on")
+        return student["release_version"] in versions if trained_on is None else bool(trained_on.is_in(record_ids).any())
+
+    found = [_pick(TracedStudent, dict(student)) for student in students if read(student)]
     return sorted(found, key=lambda student: (student.release_version, student.model))
 
 

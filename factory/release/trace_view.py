@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from factory.release.trace import Trace
+from factory.release.trace import Trace, TracedStudent
 from factory.release.visible import make_visible
 
 if TYPE_CHECKING:
@@ -108,10 +108,16 @@ def _draw_fate(tree: Tree, trace: Trace) -> None:
     for release in trace.releases:
         held = f"holds {release.records:,} of them" if trace.made else "holds it"
         branch = releases.add(_label(f"{release.line} {release.version}", held, str(release.folder)))
-        for student in trace.students:
-            if student.release_version == release.version:
-                about = " · ".join(part for part in (student.phase, student.alias) if part)
-                branch.add(_label("trained", student.model, about))
+        for student in (each for each in trace.students if each.release_version == release.version):
+            branch.add(_label("trained", student.model, _describe_student(student)))
+    shown = {release.version for release in trace.releases}
+    for student in (each for each in trace.students if each.release_version not in shown):
+        beside = f"with release {student.release_version}"
+        tree.add(_label("trained", student.model, " · ".join(part for part in (_describe_student(student), beside) if part)))
+
+
+def _describe_student(student: TracedStudent) -> str:
+    return " · ".join(part for part in (student.phase, student.alias) if part)
 
 
 def _add(tree: Tree, name: str, text: str | None) -> None:

@@ -14,7 +14,7 @@ STAGES = {
     "judged": ("judge_refused", "unjudged", "outvoted"),
     "verified": ("undecidable", "wrong_answer", "unscored", "unsupported", "low_attribute", "low_goodness"),
     "unique": ("not_best", "not_top", "duplicate", "near_duplicate", "semantic_duplicate"),
-    "accepted": ("personal_data", "contaminated", "holdout_overlap", "seed_copy"),
+    "accepted": ("too_deep", "personal_data", "contaminated", "holdout_overlap", "seed_copy"),
 }
 """The columns of the funnel after `asked`, each with the reasons that keep a record from it."""
 
@@ -23,9 +23,11 @@ FILTERS = {
     "judged": "judges and the flow's filters refused",
     "verified": "the verifier or the reward model refused",
     "unique": "the duplicate filter refused",
-    "accepted": "the checks for personal data and for copies of evaluation sets, holdout and seeds refused",
+    "accepted": "the checks of depth, for personal data and for copies of evaluation sets, holdout and seeds refused",
 }
 ADVICE = {
+    "too_deep": "its teacher was trained on synthetic data (`depth` in generation.teacher), and the line takes none so far from real data; "
+    "use a teacher of less depth, or raise mixing.greatest_depth",
     "parse_fault": "read a few of its rows in `rejected`: the teacher does not keep to the flow's format; try a lower temperature, "
     "a higher max_new_tokens or another prompt",
     "judge_refused": "read the refusals of a few of its rows in `rejected`: the teacher writes what the flow's judge does not want, or the "

@@ -16,8 +16,8 @@ from factory.reward.verdict import ACCEPTED
 from factory.reward_spec import PairsSpec
 
 Row = dict[str, Any]
-MET = KEPT & ~pl.col("reason").is_in(["holdout_overlap", "seed_copy", "contaminated", "personal_data"])
-"""What may be a rejected response: it parsed, is no copy of what is kept for evaluation, and was not refused for personal data."""
+MET = KEPT & ~pl.col("reason").is_in(["holdout_overlap", "seed_copy", "contaminated", "personal_data", "too_deep"])
+"""What may be a rejected response: it parsed, is no copy of what is kept for evaluation, and was not refused for personal data or depth."""
 
 
 def make_pairs(verdicts: pl.DataFrame, spec: PairsSpec, compare: Compare | None = None) -> pl.DataFrame:

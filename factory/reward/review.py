@@ -36,19 +36,21 @@ class LeafReviewer:
         reward_model: Callable[[], RewardModel],
         judges: Voter | None = None,
         personal_data: PersonalDataSpec | None = None,
+        greatest_depth: int | None = None,
     ) -> None:
         self._seeds = seeds
         self._spec = spec
         self._reward_model = reward_model
         self._judges = judges
         self._personal_data = personal_data or PersonalDataSpec()
+        self._greatest_depth = greatest_depth
         self._scored = empty(SCORED)
 
     def __call__(self, candidates: pl.DataFrame) -> Review:
         """Raises what `score_candidates` and `decide_verdicts` raise."""
         new = candidates.join(self._scored, on="record_id", how="anti", maintain_order="left")
         self._scored = pl.concat([self._scored, score_candidates(new, self._spec, self._reward_model, self._judges)])
-        verdicts = decide_verdicts(self._scored, self._seeds, self._spec, self._personal_data)
+        verdicts = decide_verdicts(self._scored, self._seeds, self._spec, self._personal_data, self._greatest_depth)
         (row,) = count_funnel(verdicts).to_dicts()
         commonest = verdicts.filter(pl.col("reason") == (row["most_refused_by"] or ""))
         return Review(

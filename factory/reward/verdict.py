@@ -22,6 +22,7 @@ VOTED = pl.col("votes").list.len().fill_null(0) > 0
 RATED = pl.col("reward").is_not_null() | pl.col("attributes").is_not_null()
 
 REASONS = (
+    "too_deep",
     "judge_refused",
     "parse_fault",
     "unjudged",
@@ -39,19 +40,23 @@ REASONS = (
 )
 """In the order in which they are looked for.
 
-judge_refused: a judge or filter of the flow refused it. parse_fault: a step of the flow did not parse. unjudged: no judge's answer parsed.
-outvoted: not more of the judges call it good than bad. undecidable: the leaf has a verifier, or the record a constraint, and it cannot be
-told; nothing reaches training unmeasured. wrong_answer: the verifier says wrong, or the constraint is not kept. unscored: longer than the
-reward model reads, given up by its server, or asked of nobody. unsupported: says what its context does not, below `min_support`.
-low_attribute: outside `at_least` and `at_most`. low_goodness: below `min_goodness`. personal_data: holds some, and the line refuses it;
-`matched_by` names its types. not_best: another response to the same instruction of the same unit is better. not_top: outside the leaf's
-`top_share`.
+too_deep: further from real data than the line's `mixing.greatest_depth`, whatever its scores. judge_refused: a judge or filter of the flow
+refused it. parse_fault: a step of the flow did not parse. unjudged: no judge's answer parsed. outvoted: not more of the judges call it good
+than bad. undecidable: the leaf has a verifier, or the record a constraint, and it cannot be told; nothing reaches training unmeasured.
+wrong_answer: the verifier says wrong, or the constraint is not kept. unscored: longer than the reward model reads, given up by its server,
+or asked of nobody. unsupported: says what its context does not, below `min_support`. low_attribute: outside `at_least` and `at_most`.
+low_goodness: below `min_goodness`. personal_data: holds some, and the line refuses it; `matched_by` names its types. not_best: another
+response to the same instruction of the same unit is better. not_top: outside the leaf's `top_share`.
 Then the reasons of factory.reward.copies.
 """
 
 
 def decide_verdicts(
-    scored: pl.DataFrame, seeds: pl.DataFrame, spec: RewardSpec, personal_data: PersonalDataSpec | None = None
+    scored: pl.DataFrame,
+    seeds: pl.DataFrame,
+    spec: RewardSpec,
+    personal_data: PersonalDataSpec | None = None,
+    greatest_depth: int | None = None,
 ) -> pl.DataFrame:
     """SCORED rows of a whole line as VERDICT rows, in the same order; `seeds` are the line's SEED rows, topics aside.
 
@@ -59,13 +64,13 @@ def decide_verdicts(
     contaminated record never costs a right one. Records are taken by leaf, then in the order given; the first of its copies stays.
     A copy has the same instruction and context, the response does not count; `matched_id` names what it is a copy of. Of several responses
     to one instruction the best stands for all, of equals the first; of the others `matched_id` names it. Better is what the verifier calls
-    right, unless the policy ignores it, then what has the greater goodness. No model is asked: another policy in `spec` gives other
-    verdicts from the same scores. Personal data is looked for in what is good enough, before the best is chosen: so a response that holds
-    some never costs one that holds none.
+    right, unless the policy ignores it, then what has the greater goodness. No model is asked: another policy in `spec`, or another
+    `greatest_depth`, gives other verdicts from the same scores. Personal data is looked for in what is good enough, before the best is
+    chosen: so a response that holds some never costs one that holds none.
     Raises FactoryError where attributes were rated and the policy of their leaf sets no bound on them, and what reads an evaluation set.
     """
     rows = _with_policies(scored.with_columns(goodness=_weigh(spec)), spec).with_row_index("row")
-    rows = rows.with_columns(_look_for_faults().alias("reason"))
+    rows = rows.with_columns(_look_for_faults(greatest_depth).alias("reason"))
     good = rows.filter(pl.col("reason").is_null()).sort("leaf", "row", maintain_order=True)
     good, holding = _refuse_personal_data(good, personal_data or PersonalDataSpec())
     good, others = _choose_best(good)
@@ -84,6 +89,8 @@ def decide_verdicts(
 
 def explain_refusal(row: Mapping[str, Any]) -> str:
     """What the refusing filter left to say about one VERDICT row."""
+    if row["reason"] == "too_deep":
+        return f"of depth {row['depth']}"
     if row["parse_fault"]:
         return f"not parsed: {row['parse_fault']}"
     if row["refusal"]:
@@ -147,7 +154,7 @@ def _with_policies(scored: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
     return scored.join(frame, on="leaf", how="left", maintain_order="left")
 
 
-def _look_for_faults() -> pl.Expr:
+def _look_for_faults(greatest_depth: int | None) -> pl.Expr:
     """The first reason that lies in a row itself; null for one that is good enough."""
     verifier, has_verifier = pl.col("policy_verifier"), pl.col("verifier").is_not_null()
     checked = has_verifier | pl.col("constraint").is_not_null()
@@ -159,6 +166,7 @@ def _look_for_faults() -> pl.Expr:
     ]
     least = pl.coalesce("policy_min_goodness", pl.when(pl.col("reward").is_not_null()).then(0.0))
     refused = {
+        "too_deep": pl.lit(False) if greatest_depth is None else pl.col("depth") > greatest_depth,
         "judge_refused": pl.col("refusal").is_not_null(),
         "parse_fault": ~PARSED,
         "unjudged": VOTED & (GOOD_VOTES + BAD_VOTES == 0),

@@ -5,6 +5,7 @@ from factory.training.choose import PhaseData, choose_data, choose_holdout, coun
 from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.exposure import EXPOSURE, measure_exposure
 from factory.training.membership import MEMBERSHIP, attack_student
+from factory.training.mixing import Mix, count_rows, measure_real_share, mix_records, repeat_rows
 from factory.training.pairs import PairData, choose_pairs
 from factory.training.phase_folder import TrainedPhase
 from factory.training.preference import fingerprint_preference, train_preference
@@ -16,6 +17,7 @@ __all__ = [
     "EXPOSURE",
     "MEMBERSHIP",
     "Comparison",
+    "Mix",
     "PairData",
     "PhaseData",
     "Problem",
@@ -27,6 +29,7 @@ __all__ = [
     "choose_holdout",
     "choose_pairs",
     "compare",
+    "count_rows",
     "count_unused",
     "decide_promotion",
     "evaluate_model",
@@ -34,6 +37,9 @@ __all__ = [
     "fingerprint_preference",
     "make_problems",
     "measure_exposure",
+    "measure_real_share",
+    "mix_records",
+    "repeat_rows",
     "summarise",
     "train_phase",
     "train_preference",

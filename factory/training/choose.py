@@ -1,4 +1,4 @@
-"""Which records a phase trains on: its own data of the release, what it replays of the phases before, and what is held out for it."""
+"""Which records a phase trains on: its own data of what is mixed, what it replays of the phases before, and what is held out for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Codes = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class PhaseData:
     """What a phase trains on: `records`, of which `own` are its own data and `replayed` are of phases before; `left_out` counts the others
-    of the release by reason, so that all together are the release."""
+    by reason, so that all together are what was given."""
 
     records: pl.DataFrame
     own: int
@@ -37,7 +37,8 @@ class PhaseData:
 
 
 def choose_data(plan: Sequence[PhaseSpec], number: int, records: pl.DataFrame, student: str, seed: int) -> PhaseData:
-    """The data of phase `number` of the `plan` from released `records` (columns record_id, leaf, kind, response and what training reads).
+    """The data of phase `number` of the `plan` from `records` (columns record_id, leaf, kind, response and what training reads), as often
+    as each stands there.
 
     Response lengths in tokens are by the tokenizer of `student`. The records to replay are those of all phases before that are not the
     phase's own, in an order drawn from `seed`, the phase's name and their ids: a release that grows replays most of the same.
@@ -51,9 +52,9 @@ def choose_data(plan: Sequence[PhaseSpec], number: int, records: pl.DataFrame, s
     own = furthest == TAKEN
     reasons = [REASONS[code] if code < TAKEN else "" for code in furthest]
     if not own.any():
-        counted = ", ".join(f"{count} {reason}" for reason, count in _count(reasons).items()) or "the release is empty"
+        counted = ", ".join(f"{count} {reason}" for reason, count in _count(reasons).items()) or "there are none"
         raise FactoryError(
-            f"phase {phase.name!r}: none of {records.height} released records is its data ({counted}). Widen its `data` or take "
+            f"phase {phase.name!r}: none of {records.height} records is its data ({counted}). Widen its `data` or take "
             "the phase out of `training.phases`; where it is a preset's, take the preset stacked or write the phases out."
         )
     before = np.zeros(records.height, bool)

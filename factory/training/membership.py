@@ -22,7 +22,7 @@ from factory.validation.roc import area_under_roc
 Attack = Literal["loss", "min_k"]
 
 MEMBERSHIP: dict[str, Any] = {
-    "members": pl.String,  # "seeds" (examples that the teacher was shown) or "release" (records that were trained on)
+    "members": pl.String,  # "seeds" (examples shown to the teacher, or trained on) or "release" (records that were trained on)
     "attack": pl.String,  # "loss" or "min_k"
     "auc": pl.Float64,  # chance that a member looks more like one than a text that is none: 0.5 tells nothing
     "low": pl.Float64,

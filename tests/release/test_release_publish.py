@@ -19,6 +19,7 @@ from conftest import publish
 from made_up_line import MODELS, MadeUpLine, gate, make_line
 
 from factory.faults import FactoryError
+from factory.mixing_spec import MixingSpec
 from factory.model_spec import ServerSpec, TeacherSpec
 from factory.records import METRIC, VERDICT
 from factory.release.contents import arrange_contents
@@ -147,6 +148,15 @@ def test_what_the_files_show_moves_the_version_and_a_moved_line_in_the_taxonomy_
     assert version_of(commented) == version_of(line)
     assert len({version_of(changed) for changed in (line, other_refused, other_seed)}) == 3
     assert version_of(line, teacher="pico-teacher@another") != version_of(line)
+
+
+def test_a_version_does_not_follow_from_what_its_students_read_beside_it() -> None:
+    def mixed(**mixing: Any) -> str:
+        line = small_line()
+        return version_of(replace(line, line=line.line.model_copy(update={"mixing": MixingSpec(**mixing)})))
+
+    assert mixed() == version_of(small_line()) == mixed(policy="accumulate", least_real_share=0.5)
+    assert mixed(greatest_depth=2) != mixed()
 
 
 def test_an_existing_version_is_returned_untouched(tmp_path: Path) -> None:

@@ -49,6 +49,23 @@ def test_an_accepted_record_leads_back_to_its_seeds_and_forward_to_the_student(m
     assert [(student.model, student.alias) for student in trace.students] == [("pico-student-7", "champion")]
 
 
+def test_a_student_that_was_trained_on_more_or_less_than_a_release_is_told_by_what_it_was_trained_on(
+    made_up: MadeUpLine, release: Release
+) -> None:
+    row, other = (made_up.verdicts.filter(verdict="accepted").sort("record_id").row(place, named=True) for place in (0, 1))
+    seed = row["seed_ids"][0]
+    later = {"model": "later", "phase": "sft", "release_version": "v-000000000000", "alias": None}
+    mixed = [
+        students_of(release)[0] | {"trained_on": pl.Series([other["record_id"]])},
+        later | {"trained_on": pl.Series([row["record_id"]])},
+        later | {"model": "read the seed itself", "trained_on": pl.Series([seed])},
+    ]
+    trace = trace_record(row["record_id"], frames_of(made_up), [release.folder], mixed)
+    assert [student.model for student in trace.students] == ["later"]
+    assert "with release v-000000000000" in describe_trace(trace)
+    assert {student.model for student in trace_record(seed, frames_of(made_up), [], mixed).students} >= {"later", "read the seed itself"}
+
+
 def test_a_record_that_was_not_rated_shows_why_and_what_it_cost(made_up: MadeUpLine) -> None:
     asked = {"step": "reward model", "model": "m@1", "prompt_tokens": 1200, "completion_tokens": 0, "cost": 0.5}
     unrated = {"reward": None, "reward_model": "m@1", "reward_note": "no answer: 500", "scoring": [asked]}

@@ -13,7 +13,7 @@ from made_up_line import MadeUpLine, gate, make_line
 
 from factory.faults import FactoryError
 from factory.records import METRIC
-from factory.release.history import HISTORY_FILE, find_previous, list_history
+from factory.release.history import HISTORY_FILE, find_previous, list_earlier, list_history
 from factory.release.manifest import verify_release
 from factory.release.trend import TREND_FILE, add_present, plot_trend, read_trend
 
@@ -52,6 +52,19 @@ def test_three_releases_stand_in_their_order_with_their_measures(three: list[Pat
     assert [point.values["collapse.distinct_pairs"] for point in points] == [0.9, 0.8, 0.7]
     assert [point.values.get("collapse.perplexity_drift") for point in points] == [None, 0.97, 0.91]
     assert [point.version for point in read_trend(tmp_path, "pico", last=2)] == [folder.name for folder in three[1:]]
+
+
+def test_what_came_before_a_release_stays_what_it_was_when_the_same_is_released_again(
+    three: list[Path], lines: list[MadeUpLine], tmp_path: Path
+) -> None:
+    first, second, third = three
+    assert list_earlier(tmp_path, "pico", third.name) == [second, first]
+    publish(tmp_path, with_measures(lines[2], 0.7, 0.91))
+    assert list_earlier(tmp_path, "pico", third.name) == [second, first]
+    publish(tmp_path, with_measures(lines[0], 0.9, None))
+    assert list_earlier(tmp_path, "pico", first.name) == [third, second]
+    shutil.rmtree(third)
+    assert list_earlier(tmp_path, "pico", first.name) == [second]
 
 
 def test_a_release_is_the_same_whether_it_is_the_first_or_the_third(three: list[Path], lines: list[MadeUpLine], tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_nothing_is_chosen_that_was_not_accepted() -> None:
     assert pair(*rows, people=seeds({"question": "Say hello.", "split": "holdout"})).is_empty()
 
 
+def test_no_side_is_further_from_real_data_than_the_line_takes() -> None:
+    rows = scored(judged(1.0, response="Good.", **ONE), judged(-1.0, response="Bad.", **ONE | {"depth": 2}))
+    made = [make_pairs(decide_verdicts(rows, empty(SEED), RewardSpec(), greatest_depth=bound), PairsSpec()).height for bound in (2, 1)]
+    assert made == [1, 0]
+
+
 def test_other_units_and_equal_or_broken_responses_make_no_pair() -> None:
     good = judged(1.0, response="Good.", **ONE)
     assert pair(good, judged(-1.0, response="Bad.", **ONE | {"seed": 2})).is_empty()

@@ -51,6 +51,12 @@ def test_a_candidate_is_scored_once_however_many_rounds_there_are(reward_folder:
     assert said.funnel == LeafReviewer(seeds(), RewardSpec(min_goodness=-9.0), lambda: model)(rows).funnel
 
 
+def test_what_the_line_calls_too_deep_fills_no_quota() -> None:
+    rows = candidates(add(1, 2, 3) | {"depth": 2}, add(7, 8, 15) | {"depth": 1})
+    said = LeafReviewer(seeds(), RewardSpec(), lambda: LocalRewardModel("never", 1), greatest_depth=1)(rows)
+    assert said.accepted == 1 and said.refused == ("too_deep: What is 1 + 2? → 3 (of depth 2)",)
+
+
 def test_control_characters_and_long_texts_of_a_sample_stay_one_short_line() -> None:
     rows = candidates({"instruction": "a\nb" + "x" * 500, "response": None, "parse_fault": "response: empty"})
     (line,) = LeafReviewer(seeds(), RewardSpec(), lambda: LocalRewardModel("never", 1))(rows).refused

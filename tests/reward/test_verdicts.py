@@ -54,6 +54,14 @@ def test_threshold_moves_verdicts() -> None:
     ]
 
 
+def test_what_is_too_far_from_real_data_is_refused_whatever_its_scores_and_costs_no_other_record() -> None:
+    rows = scored({"depth": 3}, {"depth": 2}, {"depth": 3, "verified": False, "parse_fault": "response: empty"})
+    bounds = {bound: decide_verdicts(rows, empty(SEED), SPEC, greatest_depth=bound)["reason"].to_list() for bound in (None, 3, 2, 1)}
+    assert bounds[None] == bounds[3] == ["accepted", "duplicate", "parse_fault"]
+    assert bounds[2] == ["too_deep", "accepted", "too_deep"]
+    assert bounds[1] == ["too_deep"] * 3
+
+
 def test_first_of_copies_stays_and_is_named() -> None:
     rows = scored({"instruction": "Say hi."}, {"instruction": "say  HI."}, {"instruction": "Say hi!"}, {"instruction": "Say bye."})
     assert reasons(rows) == [("accepted", None), ("duplicate", "c0"), ("near_duplicate", "c0"), ("accepted", None)]

@@ -68,7 +68,7 @@ def test_tokens_are_those_of_the_students_tokenizer(student: Path) -> None:
 
 def test_a_phase_without_data_is_named_with_what_to_do(student: Path) -> None:
     skills = RELEASE.filter(pl.col("kind") != "knowledge")
-    with pytest.raises(FactoryError, match=r"phase 'knowledge_short': none of 3 released records .*3 other_kind.* preset stacked"):
+    with pytest.raises(FactoryError, match=r"phase 'knowledge_short': none of 3 records .*3 other_kind.* preset stacked"):
         choose_data(LAB, 0, skills, str(student), 0)
 
 

@@ -1,4 +1,4 @@
-"""Three releases of one line: their trend on the pages, in MLflow and beside the releases, and the drift of each against the last."""
+"""Two releases of one line: their trend on the pages, in MLflow and beside the releases, and the drift of each against the last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 import mlflow
-from plant import ADDITION, LENIENT, SORT, THANKS, Plant
+from plant import LENIENT, SORT, Plant
 
 from assets.data_docs import docs_folder
 from factory.release.history import list_history
@@ -31,16 +31,14 @@ def drift(plant: Plant) -> float | None:
 def test_a_line_shows_how_its_releases_moved(copied: Plant) -> None:
     assert drift(copied) is None, "the first release has none before it"
     copied.write_line(validation={"gates": LENIENT, "waivers": [TOO_FEW]})
-    drifts = []
-    for gone in (SORT, THANKS):
-        shutil.rmtree(copied.qna(gone).parent)
-        copied.run()
-        drifts.append(drift(copied))
-    assert all(value is not None and value > 0 for value in drifts)
+    shutil.rmtree(copied.qna(SORT).parent)
+    copied.run()
+    moved = drift(copied)
+    assert moved is not None and moved > 0
     history = list_history(copied.home.releases, "tiny")
-    assert [entry.step for entry in history] == [1, 2, 3]
+    assert [entry.step for entry in history] == [1, 2]
     assert history[-1].version == copied.frame("dataset_release")["version"][0]
-    assert [entry.against_previous.get("collapse.perplexity_drift") for entry in history] == [None, *drifts]
+    assert [entry.against_previous.get("collapse.perplexity_drift") for entry in history] == [None, moved]
 
     for asset in ("collapse", "gates", "dataset_release"):
         shown = page(copied, asset)
@@ -52,9 +50,9 @@ def test_a_line_shows_how_its_releases_moved(copied: Plant) -> None:
     client = mlflow.MlflowClient()
     (series,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], "attributes.run_name = 'releases'")
     records = client.get_metric_history(series.info.run_id, "fidelity.records")
-    assert [point.step for point in records] == [1, 2, 3]
-    assert records[-1].value == copied.frame("accepted").filter(leaf=ADDITION).height
-    assert [point.step for point in client.get_metric_history(series.info.run_id, "collapse.perplexity_drift")] == [2, 3]
+    assert [point.step for point in records] == [1, 2]
+    assert records[-1].value == copied.frame("accepted").height
+    assert [point.step for point in client.get_metric_history(series.info.run_id, "collapse.perplexity_drift")] == [2]
 
     docs = (docs_folder("tiny") / "index.html").read_text()
     assert all(asset in docs for asset in ("seed_examples", "scored", "rejected", "collapse", "dataset_release"))

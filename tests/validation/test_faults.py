@@ -44,7 +44,7 @@ def test_clean_data_passes_every_gate(world: World) -> None:
     assert decided["passed"].all()
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", (1, 2))
 def test_clean_splits_raise_no_alarm(seed: int) -> None:
     clean = clean_world(seed)
     metrics = pl.concat(

@@ -1,0 +1,55 @@
+"""What of a line is compared at all: leaves of hardly an example, or of topics alone, are told and not passed over."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import polars as pl
+import pytest
+from small_world import LEAVES, World, clean_world, failed
+
+from factory.validation.evidence import Evidence
+from factory.validation.reports import METRICS
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return clean_world(records=16, examples=6)
+
+
+def measure(world: World, key: str) -> dict[str, float | None]:
+    return {row.subject: row.value for row in METRICS[key].measure(Evidence(world.accepted, world.seeds))}
+
+
+def strip_examples(world: World, leaf: str, kept: int, topics: int = 0) -> World:
+    """The world with so many of the examples of a leaf, and topics beside them."""
+    place = pl.int_range(pl.len()).over("leaf")
+    topic = {"kind": pl.lit("topic"), "answer": pl.lit(None, pl.String), "split": pl.lit("seed")}
+    told = world.seeds.filter(pl.col("leaf") == leaf).head(topics).with_columns(record_id="t" + pl.col("record_id"), **topic)
+    return dataclasses.replace(world, seeds=pl.concat([world.seeds.filter((pl.col("leaf") != leaf) | (place < kept)), told]))
+
+
+def test_a_leaf_of_topics_is_covered_when_it_has_a_record(world: World) -> None:
+    leaf = min(LEAVES)
+    of_topics = strip_examples(world, leaf, kept=0, topics=2)
+    assert measure(of_topics, "fidelity.leaf_coverage") == {"line": 1}
+    without = of_topics.with_verdicts(world.verdicts.filter(pl.col("leaf") != leaf))
+    assert measure(without, "fidelity.leaf_coverage") == {"line": 1 - 1 / len(LEAVES)}
+
+
+@pytest.mark.parametrize(("kept", "topics", "compared"), [(3, 0, True), (2, 0, False), (0, 5, False)])
+def test_records_of_a_leaf_with_hardly_an_example_are_in_no_comparison(world: World, kept: int, topics: int, compared: bool) -> None:
+    leaf = min(LEAVES)
+    few = strip_examples(world, leaf, kept, topics)
+    records = few.accepted.filter(pl.col("leaf") == leaf).height
+    expected = {"line": 1} if compared else {"line": pytest.approx(1 - records / few.accepted.height), leaf: records}
+    assert measure(few, "collapse.compared_records") == expected
+
+
+def test_a_third_of_a_line_that_is_one_sentence_in_leaves_without_examples_fails(world: World) -> None:
+    leaves = sorted(LEAVES)[:3]
+    same = pl.when(pl.col("leaf").is_in(leaves)).then(pl.lit("The same as always."))
+    planted = world.with_verdicts(world.verdicts.with_columns(same.otherwise(name).alias(name) for name in ("instruction", "response")))
+    for leaf in leaves:
+        planted = strip_examples(planted, leaf, kept=0, topics=2)
+    assert "collapse.compared_records" in failed(planted)

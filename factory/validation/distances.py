@@ -73,17 +73,23 @@ def compare_vocabulary(texts: Texts) -> Comparison:
 
 
 def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], name: str) -> tuple[float, float, float] | None:
-    """Total variation of counted categories from given shares, with its interval; None where nothing was counted."""
-    size = sum(counts.values())
-    if not size:
+    """Total variation of counted categories from given shares, corrected for chance as in `_compare`, with its interval.
+
+    e is its mean over samples of the given shares, as large as what was counted: of 1,000 categories dealt 1,500 cases evenly a third
+    would have to move. None where nothing was counted, or no shares are given.
+    """
+    size, whole = sum(counts.values()), sum(reference.values())
+    if not size or not whole:
         return None
     keys = sorted({*counts, *reference})
     observed = np.array([counts.get(key, 0) for key in keys], dtype=np.float64) / size
-    expected = np.array([reference.get(key, 0.0) for key in keys])
-    value = float(total_variation(observed[None], expected[None])[0])
-    draws = seeded(name).multinomial(size, observed, RESAMPLES) / size
-    low, high = normal_interval(value, total_variation(draws, expected[None]), highest=1.0)
-    return value, low, high
+    expected = np.array([reference.get(key, 0.0) for key in keys]) / whole
+    rng = seeded(name)
+    drawn, by_chance = (total_variation(rng.multinomial(size, shares, RESAMPLES) / size, expected[None]) for shares in (observed, expected))
+    chance = float(by_chance.mean())
+    value = (float(total_variation(observed[None], expected[None])[0]) - chance) / (1.0 - chance)
+    low, high = normal_interval(value, drawn / (1.0 - chance), highest=1.0)
+    return max(0.0, value), low, max(0.0, high)
 
 
 def chi_square_p(counts: Mapping[str, int], reference: Mapping[str, float]) -> float | None:

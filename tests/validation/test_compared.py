@@ -6,7 +6,7 @@ import dataclasses
 
 import polars as pl
 import pytest
-from small_world import LEAVES, World, clean_world, failed
+from small_world import LEAVES, World, clean_world
 
 from factory.validation.evidence import Evidence
 from factory.validation.reports import METRICS
@@ -46,10 +46,8 @@ def test_records_of_a_leaf_with_hardly_an_example_are_in_no_comparison(world: Wo
     assert measure(few, "collapse.compared_records") == expected
 
 
-def test_a_third_of_a_line_that_is_one_sentence_in_leaves_without_examples_fails(world: World) -> None:
-    leaves = sorted(LEAVES)[:3]
-    same = pl.when(pl.col("leaf").is_in(leaves)).then(pl.lit("The same as always."))
-    planted = world.with_verdicts(world.verdicts.with_columns(same.otherwise(name).alias(name) for name in ("instruction", "response")))
-    for leaf in leaves:
-        planted = strip_examples(planted, leaf, kept=0, topics=2)
-    assert "collapse.compared_records" in failed(planted)
+def test_a_third_of_a_line_in_leaves_without_examples_fails(world: World) -> None:
+    for leaf in sorted(LEAVES)[:3]:
+        world = strip_examples(world, leaf, kept=0, topics=2)
+    gate = METRICS["collapse.compared_records"].gate
+    assert gate and (measure(world, "collapse.compared_records")["line"] or 0) < gate.threshold

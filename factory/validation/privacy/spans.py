@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from factory.validation.evidence import Evidence
-from factory.validation.metric import LINE, Row, metric, share_row
+from factory.validation.metric import LINE, Row, certain_row, metric, share_row
 from factory.validation.privacy.flags import SCORE
 from factory.validation.privacy.repetition import LONG_RUN, SHORT_RUN, find_sharing, private_texts
 from factory.validation.published import list_texts, read_words
@@ -37,7 +37,7 @@ def longest_span(evidence: Evidence) -> Iterator[Row]:
     if not size:
         yield Row(LINE, None)
         return
-    yield Row(LINE, float(spans["words"].max() or 0), size=size)  # type: ignore[arg-type]
+    yield certain_row(float(spans["words"].max() or 0), size)  # type: ignore[arg-type]
     for length in LENGTHS:
         yield share_row(f"words>={length}", int((spans["words"] >= length).sum()), size)
     for quantile in QUANTILES:

@@ -1,15 +1,18 @@
-"""What of a line is compared at all: leaves of hardly an example, or of topics alone, are told and not passed over."""
+"""What of a line is compared, and how surely: leaves of hardly an example are told, and intervals are as wide as values vary."""
 
 from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import polars as pl
 import pytest
 from small_world import LEAVES, World, clean_world
 
+from factory.validation.collapse.diversity import compare_samples
 from factory.validation.evidence import Evidence
 from factory.validation.reports import METRICS
+from factory.validation.text import distinct
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,20 @@ def test_a_third_of_a_line_in_leaves_without_examples_fails(world: World) -> Non
         world = strip_examples(world, leaf, kept=0, topics=2)
     gate = METRICS["collapse.compared_records"].gate
     assert gate and (measure(world, "collapse.compared_records")["line"] or 0) < gate.threshold
+
+
+@pytest.mark.parametrize(("records", "examples"), [(240, 12), (18, 12), (12, 36)])
+def test_the_interval_of_a_diversity_is_as_wide_as_the_value_varies(records: int, examples: int) -> None:
+    """Both sides drawn from one population over and over, of words as frequent as Zipf has them."""
+    words, shares = [f"w{at}" for at in range(400)], 1 / np.arange(1, 401)
+
+    def draw(rng: np.random.Generator, size: int) -> list[list[str]]:
+        return rng.choice(words, (size, 12), p=shares / shares.sum()).tolist()
+
+    measured = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        measured.append(compare_samples(rng, draw(rng, records), draw(rng, examples), lambda texts: distinct(texts, 2)))
+    values, claimed = [value for value, _ in measured], [drawn.var(ddof=1) for _, drawn in measured]
+    assert np.mean(values) == pytest.approx(1, abs=0.02)
+    assert np.sqrt(np.mean(claimed)) == pytest.approx(np.std(values, ddof=1), rel=0.2)

@@ -91,8 +91,8 @@ def compare_samples(
     sides = [[[texts[at] for at in places] for places in _deal(rng, len(texts), size)] for texts in (synthetic, real)]
 
     def compare(kept: Callable[[list[Any]], list[Any]]) -> float:
-        first, second = (np.mean([statistic(kept(sample)) for sample in side]) for side in sides)
-        return float(first / max(second, 1e-9))
+        first, second = (float(np.mean([statistic(kept(sample)) for sample in side])) for side in sides)
+        return first / max(second, 1e-9)
 
     def leave_out(sample: list[Any]) -> list[Any]:
         # In order: how well a text compresses depends on what stands before it.

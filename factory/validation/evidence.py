@@ -122,20 +122,8 @@ class Evidence:
 
     @cached_property
     def balanced(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Real and synthetic texts, of each leaf as many on both sides: a line asks every leaf for as much, and people do not.
-
-        Rows of `real` and `synthetic`, the first of a leaf by record id (a hash, as good as random); leaves that only one
-        side has are left out, and of a large line as many rows of a leaf as make about MOST_COMPARED.
-        """
-        sizes = pl.concat([side.group_by("leaf").len() for side in (self.real, self.synthetic)])
-        shared = sizes.group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min()).filter(pl.col("sides") == 2)
-        most = max(1, MOST_COMPARED // max(1, shared.height))
-        places = pl.int_range(pl.len()).over("leaf")
-        real, synthetic = (
-            side.join(shared, on="leaf").sort("record_id").filter(places < pl.col("len").clip(upper_bound=most))
-            for side in (self.real, self.synthetic)
-        )
-        return real, synthetic
+        """Rows of `real` and `synthetic`, balanced."""
+        return balance(self.real, self.synthetic)
 
     @cached_property
     def embedded(self) -> tuple[Vectors, Vectors]:
@@ -159,6 +147,20 @@ class Evidence:
 
     def _by_leaf(self, column: str) -> dict[str, tuple[list[list[str]], list[list[str]]]]:
         return {leaf: (_values(self.synthetic, leaf, column), _values(self.real, leaf, column)) for leaf in self.shared_leaves}
+
+
+def balance(first: pl.DataFrame, second: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of both frames, of each leaf as many on both sides: a line asks every leaf for as much, and people do not.
+
+    The first of a leaf by record id (a hash, as good as random); leaves that only one side has are left out, and of many rows as many of
+    a leaf as make about MOST_COMPARED.
+    """
+    sizes = pl.concat([side.group_by("leaf").len() for side in (first, second)])
+    shared = sizes.group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min()).filter(pl.col("sides") == 2)
+    most = max(1, MOST_COMPARED // max(1, shared.height))
+    kept = pl.int_range(pl.len()).over("leaf") < pl.col("len").clip(upper_bound=most)
+    one, other = (side.join(shared, on="leaf").sort("record_id").filter(kept) for side in (first, second))
+    return one, other
 
 
 def _with_words(texts: pl.DataFrame) -> pl.DataFrame:

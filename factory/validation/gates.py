@@ -26,8 +26,8 @@ def decide_gates(metrics: pl.DataFrame, spec: GatesSpec, today: date, of: Subjec
 
     Gates read the rows whose subject is the line; all others are information. A privacy gate passes only where the
     whole interval is on the right side of the threshold: privacy must be shown. Any other gate fails only where the
-    whole interval is on the wrong side. A gate whose metric is missing or has no value fails: nothing was shown. A
-    waiver holds up to and with its last day, read against `today`.
+    whole interval is on the wrong side. A gate whose metric is missing, has no value, or has an interval and gives none
+    fails: nothing was shown. A waiver holds up to and with its last day, read against `today`.
 
     Raises FactoryError where the line names an unknown metric, a threshold on the wrong side of a metric, or a waiver
     for something that has no gate.
@@ -106,12 +106,14 @@ def _decide(metric: Metric, gate: Gate, row: Mapping[str, Any] | None, waiver: W
         dict(row) if row else {"report": metric.report, "metric": metric.name, "subject": LINE, "size": 0, "method": metric.method}
     )
     value = finite(measured.get("value"))
-    low, high = (finite(measured.get(end)) for end in ("low", "high"))
-    low, high = (value if low is None else low), (value if high is None else high)
-    if value is None or low is None or high is None:
+    # Without an interval a value is exact only where its metric has none: elsewhere there was too little to say how sure it is.
+    read = finite(measured.get(_end(metric, side))) if metric.interval else value
+    if value is None:
         passed, note = False, "not measured: there was nothing to measure, and a gate does not pass by luck"
+    elif read is None:
+        passed, note = False, f"not measured: {measured['size']} records are too few for an interval, and a gate does not pass by luck"
     else:
-        passed = _passes(metric, side, threshold, low, high)
+        passed = read <= threshold if side == "max" else read >= threshold
         right = value <= threshold if side == "max" else value >= threshold
         note = "" if right or not passed else "value on the wrong side, but its interval reaches the right one"
         if right and not passed:
@@ -133,7 +135,6 @@ def _decide(metric: Metric, gate: Gate, row: Mapping[str, Any] | None, waiver: W
     }
 
 
-def _passes(metric: Metric, side: str, threshold: float, low: float, high: float) -> bool:
-    if side == "max":
-        return (high if metric.report == "privacy" else low) <= threshold
-    return (low if metric.report == "privacy" else high) >= threshold
+def _end(metric: Metric, side: str) -> str:
+    """The end of the interval that a gate reads: the worse one of a privacy metric, else the better one."""
+    return "high" if (side == "max") == (metric.report == "privacy") else "low"

@@ -22,7 +22,11 @@ LINE = "line"
 
 @dataclass(frozen=True)
 class Row:
-    """One measured value. `value` is None where there was nothing to measure; `low` and `high` are its 95 % interval."""
+    """One measured value. `value` is None where there was nothing to measure; `low` and `high` are its 95 % interval.
+
+    A row of the line whose metric has an interval and that gives none shows nothing, and no gate passes by it: what is known without
+    error, because there is nothing to lose, is an interval of one point (`certain_row`).
+    """
 
     subject: str
     value: float | None
@@ -102,6 +106,11 @@ def metric(
 def finite(value: float | None) -> float | None:
     """The value, or None for what is no number: a NaN never reaches a gate or a card."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def certain_row(value: float, size: int) -> Row:
+    """The row of the line where the value follows from what there is not: no group, no tail, nothing that varies."""
+    return Row(LINE, value, value, value, size)
 
 
 def share_row(subject: str, hits: int, size: int) -> Row:

@@ -14,12 +14,20 @@ UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 WORD = rf"[{UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+"
 """A word is a run of letters, marks and digits; in scripts that write no spaces, one character."""
 
+HASH_BASE = 6364136223846793005
+"""Odd, as any digit's weight must be told from 0 in 64 bits: the multiplier of Knuth's MMIX."""
+
 Gram = tuple[str, ...]
 
 
 def words(column: str) -> pl.Expr:
     """The lower-cased words of a text column, as a list; an absent text has none."""
-    return pl.col(column).fill_null("").str.to_lowercase().str.extract_all(WORD)
+    return extract_words(pl.col(column).fill_null(""))
+
+
+def extract_words(text: pl.Expr) -> pl.Expr:
+    """The lower-cased words of a text, as a list."""
+    return text.str.to_lowercase().str.extract_all(WORD)
 
 
 def shape_numbers(column: str) -> pl.Expr:
@@ -35,6 +43,15 @@ def plain(column: str) -> pl.Expr:
 def ngrams(tokens: Sequence[str], n: int) -> Iterator[Gram]:
     """Every run of n words."""
     return (tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1))
+
+
+def hash_runs(tokens: Sequence[str], n: int) -> NDArray[np.uint64]:
+    """Every run of n words as 64 bits: the words' own hashes as digits of a number. Runs that differ share one by chance, 1 in 10^19."""
+    if len(tokens) < n:
+        return np.empty(0, np.uint64)
+    hashes = pl.Series(tokens, dtype=pl.String).hash().to_numpy()
+    digits = np.cumprod(np.full(n, HASH_BASE, np.uint64))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(hashes, n) @ digits)
 
 
 def distinct(texts: Iterable[Sequence[str]], n: int) -> float:

@@ -11,11 +11,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from small_world import TODAY
+from small_world import LEAVES, TODAY, World, clean_world
 
 from factory.faults import FactoryError
 from factory.records import METRIC, empty
+from factory.validation.evidence import Evidence
 from factory.validation.gates import decide_gates, failed_gates, list_default_gates, list_expired
+from factory.validation.metric import LINE, Metric, Row
 from factory.validation.reports import METRICS
 from factory.validation_spec import Gate, ValidationSpec, Waiver
 
@@ -72,6 +74,33 @@ def test_what_has_no_value_fails(value: float | None) -> None:
     gate = gate_of(decide_gates(table(row("fidelity.vocabulary", value)), ValidationSpec(), TODAY), "fidelity.vocabulary")
     assert (gate["value"], gate["passed"]) == (None, False)
     assert "not measured" in gate["method"]
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, math.inf])
+def test_a_metric_with_an_interval_that_gives_none_is_not_measured(missing: float | None) -> None:
+    assert not passed("privacy.personal_data", 0.0, 0.0, missing, max=0.01)
+    assert not passed("fidelity.vocabulary", 0.1, missing, 0.2, max=0.5)
+    assert not passed("collapse.distinct_pairs", 0.9, 0.8, missing, min=0.7)
+    gates = decide_gates(table(row("fidelity.embedding_coverage", 0.9, missing, missing)), ValidationSpec(), TODAY)
+    assert gate_of(gates, "fidelity.embedding_coverage")["value"] == 0.9
+    assert "too few for an interval" in gate_of(gates, "fidelity.embedding_coverage")["method"]
+
+
+def test_what_cannot_be_lost_is_known_with_its_interval() -> None:
+    """A line of one leaf, in one language and without groups, whose texts are all of one length."""
+    whole = clean_world(records=24, examples=12)
+    one = pl.col("leaf") == min(LEAVES)
+    world = World(whole.seeds.filter(one), whole.documents, whole.verdicts.filter(one))
+    bare = [pl.lit("en").alias("language"), pl.lit([], world.seeds.schema["groups"]).alias("groups")]
+    verdicts = world.verdicts.with_columns(*bare, instruction=pl.lit("one two"), response=pl.lit("three"))
+    seeds = world.seeds.with_columns(*bare, question=pl.lit("one two"), answer=pl.lit("three"))
+    evidence = Evidence(verdicts.filter(verdict="accepted"), seeds, world.documents, verdicts)
+    lines = {key: line_row(METRICS[key], evidence) for key in list_default_gates() if METRICS[key].interval}
+    assert [key for key, measured in lines.items() if measured.value is None or measured.low is None or measured.high is None] == []
+
+
+def line_row(metric: Metric, evidence: Evidence) -> Row:
+    return next(each for each in metric.measure(evidence) if each.subject == LINE)
 
 
 def test_a_report_that_is_missing_fails_all_its_gates() -> None:

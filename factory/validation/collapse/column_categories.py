@@ -11,7 +11,7 @@ import polars as pl
 
 from factory.validation.columns.table import Columns
 from factory.validation.intervals import RESAMPLES, normal_interval, seeded, wilson
-from factory.validation.metric import LINE, Row, metric
+from factory.validation.metric import LINE, Row, certain_row, metric
 from factory.validation_spec import Gate
 
 DECILE = 0.1
@@ -83,7 +83,7 @@ def _worst(rows: list[Row], columns: Columns) -> Row:
     if not columns.synthetic.height or not columns.real.height:
         return Row(LINE, None)
     if not rows:
-        return Row(LINE, 1.0, size=columns.synthetic.height)
+        return certain_row(1.0, columns.synthetic.height)
     return replace(min(rows, key=lambda row: (row.high, row.subject)), subject=LINE)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from factory.validation.evidence import MOST_COMPARED, Evidence
+from factory.validation.evidence import Evidence, balance
 from factory.validation.intervals import normal_interval, seeded
 from factory.validation.metric import LINE, Row, metric
 from factory.validation.ngram_model import NgramModel
@@ -24,7 +24,7 @@ DRAWS = 20
     "normal, standard deviation over 20 draws of the halves",
 )
 def perplexity_drift(evidence: Evidence) -> Iterator[Row]:
-    before, now = _balance(evidence.previous_texts, evidence.synthetic)
+    before, now = balance(evidence.previous_texts, evidence.synthetic)
     ids = sorted({*before["record_id"], *now["record_id"]})
     ratios = []
     for draw in range(DRAWS):
@@ -41,15 +41,3 @@ def perplexity_drift(evidence: Evidence) -> Iterator[Row]:
         return
     value = float(np.mean(ratios))
     yield Row(LINE, value, *normal_interval(value, np.array(ratios)), now.height)
-
-
-def _balance(before: pl.DataFrame, now: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Of each leaf that both have as many texts, the first by record id (a hash, as good as random), about MOST_COMPARED in all."""
-    sizes = pl.concat([side.group_by("leaf").len() for side in (before, now)])
-    shared = sizes.group_by("leaf").agg(pl.len().alias("sides"), pl.col("len").min()).filter(pl.col("sides") == 2)
-    most = max(1, MOST_COMPARED // max(1, shared.height))
-    places = pl.int_range(pl.len()).over("leaf")
-    first, second = (
-        side.join(shared, on="leaf").sort("record_id").filter(places < pl.col("len").clip(upper_bound=most)) for side in (before, now)
-    )
-    return first, second

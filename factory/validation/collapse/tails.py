@@ -10,7 +10,7 @@ import polars as pl
 
 from factory.validation.evidence import Evidence
 from factory.validation.intervals import RESAMPLES, normal_interval, seeded, wilson
-from factory.validation.metric import LINE, Row, metric
+from factory.validation.metric import LINE, Row, certain_row, metric
 from factory.validation_spec import Gate
 
 TAIL = 0.1
@@ -32,7 +32,7 @@ def length_tails(evidence: Evidence) -> Iterator[Row]:
     sides, tails = ([item for item, (low, high) in zip(items, found, strict=True) if low < high] for items in (shared, found))
     if not sides:
         size = sum(side[0].size for side in shared)
-        yield Row(LINE, 1.0, size=size) if shared else Row(LINE, None)
+        yield certain_row(1.0, size) if shared else Row(LINE, None)
         return
     rng = seeded("collapse:length_tails")
     masses = np.array([_tail_masses(lengths[None], *tail)[0] for side, tail in zip(sides, tails, strict=True) for lengths in side])

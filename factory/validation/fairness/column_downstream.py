@@ -11,7 +11,7 @@ from factory.validation.columns.downstream import LEAST_GROUP, PAIRED, Served, s
 from factory.validation.columns.table import Columns
 from factory.validation.fairness.groups import worst_row
 from factory.validation.intervals import normal_interval
-from factory.validation.metric import LINE, Row, metric
+from factory.validation.metric import LINE, Row, certain_row, metric
 from factory.validation_spec import Gate
 
 Bools = NDArray[np.bool_]
@@ -69,7 +69,7 @@ def column_error_gap(columns: Columns) -> Iterator[Row]:
 
 def _compare(columns: Columns, differ: Differ, *, binary: bool) -> Iterator[Row]:
     if not columns.groups or columns.target is None:
-        yield Row(LINE, 0.0 if columns.synthetic.height else None, size=columns.synthetic.height)
+        yield certain_row(0.0, columns.synthetic.height) if columns.synthetic.height else Row(LINE, None)
         return
     served = serve(columns)
     if served is None or (binary and not served.binary):

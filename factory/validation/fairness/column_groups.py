@@ -13,7 +13,7 @@ from factory.validation.distances import total_variation
 from factory.validation.fairness.groups import LEAST_SHARE, worst_row
 from factory.validation.fairness.selection import KATZ
 from factory.validation.intervals import RESAMPLES, normal_interval, rate_ratio, seeded
-from factory.validation.metric import LINE, Row, metric
+from factory.validation.metric import LINE, Row, certain_row, metric
 from factory.validation_spec import Gate
 
 
@@ -47,7 +47,7 @@ def column_group_shift(columns: Columns) -> Iterator[Row]:
 )
 def column_cell_share(columns: Columns) -> Iterator[Row]:
     if not columns.groups:
-        yield Row(LINE, 1.0, size=columns.synthetic.height) if columns.synthetic.height else Row(LINE, None)
+        yield certain_row(1.0, columns.synthetic.height) if columns.synthetic.height else Row(LINE, None)
         return
     counts = count_cells(*(cross_groups(labels) for labels in _label_sides(columns)))
     real, synthetic = columns.real.height, columns.synthetic.height

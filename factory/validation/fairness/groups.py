@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from factory.validation.evidence import GROUP, Evidence
-from factory.validation.metric import LINE, Row
+from factory.validation.metric import LINE, Row, certain_row
 
 LEAST_SHARE = 0.02
 """Groups below 2 % are left out of ratios (Uniform Guidelines, 29 CFR 1607.15 A(2)(a))."""
@@ -23,5 +23,5 @@ def worst_row(rows: list[Row], choose: Callable[..., Row], without_groups: float
     if not size or (rows and not measured):
         return Row(LINE, None)
     if not rows:
-        return Row(LINE, without_groups, size=size)
+        return certain_row(without_groups, size)
     return replace(choose(measured, key=lambda row: row.value), subject=LINE)

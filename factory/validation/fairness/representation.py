@@ -12,10 +12,11 @@ from factory.validation.distances import share_distance
 from factory.validation.evidence import GROUP, NO_GROUP, Evidence
 from factory.validation.fairness.groups import LEAST_SHARE, list_attributes, worst_row
 from factory.validation.intervals import wilson
-from factory.validation.metric import LINE, Row, metric, share_row
+from factory.validation.metric import LINE, Row, certain_row, metric, share_row
 from factory.validation_spec import Gate
 
-BALANCED = "total variation from the seeds, each leaf weighing the same since each is asked for as many records"
+CORRECTED = "corrected for chance as (d - e)/(1 - e) (Hubert & Arabie 1985)"
+BALANCED = f"total variation from the seeds, each leaf weighing the same since each is asked for as many records, {CORRECTED}"
 
 BOOTSTRAP = "normal, standard error of 200 bootstrap draws of records"
 
@@ -72,7 +73,7 @@ def share(evidence: Evidence) -> Iterator[Row]:
     "fairness",
     "max",
     "shift of the mix of a declared group from the population that the line names, on the line the worst of them",
-    "total variation from the shares under validation.population; 0 where none is named",
+    f"total variation from the shares under validation.population, {CORRECTED}; 0 where none is named",
     BOOTSTRAP,
     gate=Gate(max=0.1),
     because="a group of a tenth of the population that is gone moves 0.1; a line that names a population means it",
@@ -93,7 +94,7 @@ def population_shift(evidence: Evidence) -> Iterator[Row]:
 )
 def cell_share(evidence: Evidence) -> Iterator[Row]:
     if not evidence.group_names:
-        yield Row(LINE, 1.0, size=evidence.accepted.height) if evidence.accepted.height else Row(LINE, None)
+        yield certain_row(1.0, evidence.accepted.height) if evidence.accepted.height else Row(LINE, None)
         return
     cells = pl.concat_str("language", *(f"{GROUP}{name}" for name in evidence.group_names), separator=BETWEEN)
     crossed = replace(evidence, accepted=evidence.accepted.with_columns(cell=cells), seeds=evidence.seeds.with_columns(cell=cells))

@@ -81,5 +81,5 @@ def _selection(evidence: Evidence, column: str, subject: str) -> Row:
     if not ranked or not ranked[-1][1]:
         return Row(subject, None)
     if len(ranked) == 1:
-        return Row(subject, 1.0, size=candidates.height)
+        return Row(subject, 1.0, 1.0, 1.0, candidates.height)
     return Row(subject, *rate_ratio(*ranked[0][1:], *ranked[-1][1:]), candidates.height)

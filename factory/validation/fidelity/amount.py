@@ -25,11 +25,11 @@ def records(evidence: Evidence) -> Iterator[Row]:
 @metric(
     "fidelity",
     "min",
-    "share of the leaves with seeds that have an accepted record",
+    "share of the leaves with seeds, examples or topics, that have an accepted record",
     "count over count",
     gate=Gate(min=0.9),
     because="one leaf in ten may come back empty (a new one that the teacher cannot write yet); more is another line than the taxonomy",
 )
 def leaf_coverage(evidence: Evidence) -> Iterator[Row]:
-    leaves = evidence.seeds["leaf"].n_unique()
-    yield Row(LINE, len(evidence.shared_leaves) / leaves if leaves else None, size=leaves)
+    leaves = set(evidence.seeds["leaf"])
+    yield Row(LINE, len(leaves & set(evidence.accepted["leaf"])) / len(leaves) if leaves else None, size=len(leaves))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from factory.seeds.canaries import find_canaries
 from factory.validation.evidence import Evidence
 from factory.validation.metric import LINE, Row, metric, share_row
 from factory.validation.privacy.flags import SCORE
+from factory.validation.published import join_texts
 from factory.validation_spec import Gate
 
-METHOD = "the canary's digits, whatever stands between them, in instruction, context, response or any turn (Carlini et al. 2019)"
+METHOD = "the canary's digits, whatever stands between them, in any text of the record (Carlini et al. 2019)"
 
 
 @metric(
@@ -30,7 +29,7 @@ def canaries_found(evidence: Evidence) -> Iterator[Row]:
 
 def find_holders(evidence: Evidence) -> set[str]:
     """Ids of the accepted records that hold a canary."""
-    held = find_canaries(_read_texts(evidence.accepted), evidence.canaries.values())
+    held = find_canaries(evidence.accepted.select(join_texts()).to_series(), evidence.canaries.values())
     return {record_id for record_id, canaries in zip(evidence.accepted["record_id"], held, strict=True) if canaries}
 
 
@@ -42,14 +41,8 @@ def find_holders(evidence: Evidence) -> set[str]:
     SCORE,
 )
 def canaries_repeated(evidence: Evidence) -> Iterator[Row]:
-    held = find_canaries(_read_texts(evidence.verdicts), evidence.canaries.values())
+    held = find_canaries(evidence.verdicts.select(join_texts()).to_series(), evidence.canaries.values())
     counts = {record_id: sum(canary in each for each in held) for record_id, canary in evidence.canaries.items()}
     yield share_row(LINE, sum(map(bool, counts.values())), len(counts))
     for record_id, count in counts.items():
         yield Row(f"canary={record_id}", float(count), size=len(held))
-
-
-def _read_texts(records: pl.DataFrame) -> Iterator[str]:
-    turns = pl.col("turns").list.eval(pl.element().struct.field("content")).list.join("\n")
-    columns = [pl.col(name) for name in ("instruction", "context", "response")]
-    yield from records.select(pl.concat_str(*columns, turns, separator="\n", ignore_nulls=True)).to_series()

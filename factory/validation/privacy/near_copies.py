@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from factory.validation.evidence import Evidence
 from factory.validation.intervals import wilson
 from factory.validation.metric import LINE, Row, metric, share_row
+from factory.validation.published import list_exchanges
 from factory.validation.text import UNSPACED
 from factory.validation_spec import Gate
 
@@ -51,7 +52,8 @@ class Nearness:
     "privacy",
     "max",
     "share of records that are a shown example but for a few words, less the share expected by chance; rows `near=` show both",
-    f"nearest example of the leaf at a cosine of {NEAR} or more, in character n-grams that the leaf's examples do not share; chance is "
+    f"nearest example of the leaf at a cosine of {NEAR} or more, in character n-grams that the leaf's examples do not share, "
+    "of a dialogue by any answer with the turn before it; chance is "
     "nearness to held-out examples, which no teacher saw, times shown over held-out examples",
     "MOVER of two Wilson intervals (Zou & Donner 2008)",
     gate=Gate(max=0.02),
@@ -94,16 +96,18 @@ def subtract_shares(hits: int, others: int, weight: float, size: int) -> tuple[f
 
 
 def _measure_leaves(evidence: Evidence) -> Iterator[Nearness]:
+    exchanges = list_exchanges(evidence.accepted)
     for leaf in evidence.shared_leaves:
         examples = evidence.examples.filter(pl.col("leaf") == leaf)
-        records = evidence.accepted.filter(pl.col("leaf") == leaf)
+        said = exchanges.filter(pl.col("leaf") == leaf)
+        ids, record = np.unique(said["record_id"].to_numpy(), return_inverse=True)
         shown = (examples["split"] == "seed").to_numpy()
-        nearest = np.zeros((records.height, 2))
-        texts, real = _texts(records, "instruction", "response"), _texts(examples, "question", "answer")
+        nearest = np.zeros((ids.size, 2))
+        texts, real = _texts(said, "instruction", "response"), _texts(examples, "question", "answer")
         for at, cosines in _compare(texts, real):
             for side, of_side in enumerate((shown, ~shown)):
                 if of_side.any():
-                    nearest[at : at + cosines.shape[0], side] = cosines[:, of_side].max(axis=1)
+                    np.maximum.at(nearest[:, side], record[at : at + cosines.shape[0]], cosines[:, of_side].max(axis=1))
         near, to_shown = nearest.max(axis=1) >= NEAR, nearest[:, 0] > nearest[:, 1]
         yield Nearness(leaf, near & to_shown, near & ~to_shown, int(shown.sum()), int((~shown).sum()))
 

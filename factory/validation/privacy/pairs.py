@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
-from factory.personal_data.records import find_personal_data
-from factory.records import VERDICT, empty
+from factory.records import TURNS, VERDICT, empty
 from factory.validation.evidence import Evidence
 from factory.validation.metric import LINE, Row, metric, share_row
 from factory.validation.privacy.canaries import find_holders
 from factory.validation.privacy.copies import find_copies
 from factory.validation.privacy.flags import SCORE
-from factory.validation.privacy.personal_data import SCANNED
+from factory.validation.privacy.personal_data import find_published_data
 from factory.validation.privacy.repetition import find_long_runs
 
 SIDES = ("chosen", "rejected")
 
 LEAKS: dict[str, Callable[[Evidence], set[str]]] = {
-    "personal_data": lambda sides: set(find_personal_data(sides.accepted, SCANNED, sides.personal_data)["record_id"]),
+    "personal_data": lambda sides: set(find_published_data(sides)["record_id"]),
     "seed_copies": lambda sides: find_copies(sides, "seed"),
     "long_runs": find_long_runs,
     "canaries": find_holders,
@@ -48,13 +47,16 @@ def pair_leaks(evidence: Evidence) -> Iterator[Row]:
 def _take_sides(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
     """Each side of the pairs as if its responses were accepted records, under the ids of the pairs.
 
-    Instruction and context are those of the chosen record: in a pair's prompt they are one text, and a context is private text itself.
+    Instruction and context are those of the chosen record: in a pair's prompt they are one text, its first, and a context is private
+    text itself. What else stands in the prompt are the turns between.
     """
     asked = evidence.accepted.select("instruction", "context", chosen_id="record_id")
+    asked_first = pl.struct(role=pl.lit("user"), content="instruction")
     for side in SIDES:
         response = pl.col(side).list.eval(pl.element().struct.field("content")).list.join("\n")
+        turns = pl.concat_list(asked_first, pl.col("prompt").list.slice(1), pl.col(side)).cast(TURNS)
         told = evidence.pairs.join(asked, on="chosen_id", how="left").select(
-            "record_id", "leaf", "language", "instruction", "context", response=response
+            "record_id", "leaf", "language", "instruction", "context", response=response, turns=turns
         )
         records = pl.concat([empty(VERDICT), told], how="diagonal")
         seeds = pl.concat([evidence.seeds, evidence.planted], how="diagonal")

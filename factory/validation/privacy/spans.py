@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import polars as pl
 
 from factory.validation.evidence import Evidence
-from factory.validation.metric import LINE, Row, metric, share_row
+from factory.validation.metric import LINE, Row, certain_row, metric, share_row
 from factory.validation.privacy.flags import SCORE
-from factory.validation.privacy.repetition import LONG_RUN, SHORT_RUN, private_texts
+from factory.validation.privacy.repetition import LONG_RUN, SHORT_RUN, find_sharing, private_texts
+from factory.validation.published import list_texts, read_words
 from factory.validation.suffixes import SuffixAutomaton
-from factory.validation.text import ngrams, words
+from factory.validation.text import hash_runs, ngrams
 
 LENGTHS = (SHORT_RUN, 20, 30, LONG_RUN)
 """Words from which runs are counted: from what is rarely shared by chance to what counts as memorised."""
@@ -35,7 +37,7 @@ def longest_span(evidence: Evidence) -> Iterator[Row]:
     if not size:
         yield Row(LINE, None)
         return
-    yield Row(LINE, float(spans["words"].max() or 0), size=size)  # type: ignore[arg-type]
+    yield certain_row(float(spans["words"].max() or 0), size)  # type: ignore[arg-type]
     for length in LENGTHS:
         yield share_row(f"words>={length}", int((spans["words"] >= length).sum()), size)
     for quantile in QUANTILES:
@@ -57,15 +59,13 @@ def _measure_spans(evidence: Evidence) -> pl.DataFrame:
     Only those records go into the automaton, of which a word costs far more memory than of a text; private text is read twice, one text
     at a time.
     """
-    own = dict(_own_words(evidence))
-    sought = {gram for pieces in own.values() for piece in pieces for gram in ngrams(piece, SHORT_RUN)}
     private = private_texts(evidence, "seed")
-    shared = {gram for text in private() for gram in ngrams(text, SHORT_RUN) if gram in sought} if sought else set()
-    held = {
-        record_id: pieces
-        for record_id, pieces in own.items()
-        if any(gram in shared for piece in pieces for gram in ngrams(piece, SHORT_RUN))
+    runs = {
+        record_id: np.concatenate([np.empty(0, np.uint64), *(hash_runs(piece, SHORT_RUN) for piece in pieces)])
+        for record_id, pieces in _own_words(evidence.accepted)
     }
+    sharing = pl.col("record_id").is_in(sorted(find_sharing(runs, private, SHORT_RUN)))
+    held = dict(_own_words(evidence.accepted.filter(sharing)))
     lengths = measure_runs([piece for pieces in held.values() for piece in pieces], private()) if held else []
     rows, at = [], 0
     for record_id, pieces in held.items():
@@ -82,10 +82,9 @@ def measure_runs(texts: Sequence[Sequence[str]], private: Iterable[Sequence[str]
     return automaton.longest_matches()
 
 
-def _own_words(evidence: Evidence) -> Iterator[tuple[str, list[list[str]]]]:
-    """Per record the words of its instruction and response, cut where a run of SHORT_RUN words stands in its own context."""
-    tokens = evidence.accepted.select("record_id", words("context").alias("context"), words("instruction"), words("response"))
-    for record_id, context, *texts in tokens.iter_rows():
+def _own_words(records: pl.DataFrame) -> Iterator[tuple[str, list[list[str]]]]:
+    """Per record the words of its texts, cut where a run of SHORT_RUN words stands in its own context."""
+    for record_id, context, texts in read_words(records, list_texts()):
         quoted = set(ngrams(context, SHORT_RUN))
         yield record_id, [piece for text in texts for piece in (_cut(text, quoted) if quoted else [text])]
 

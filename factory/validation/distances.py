@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.validation.intervals import RESAMPLES, normal_interval, seeded
+from factory.validation.intervals import RESAMPLES, Z, normal_interval, seeded
 from factory.validation.text import count_matrix
 
 Array = NDArray[np.float64]
@@ -72,8 +72,8 @@ def compare_vocabulary(texts: Texts) -> Comparison:
     return _compare(features, {leaf: len(sides[0]) for leaf, sides in texts.items()}, jensen_shannon, "vocabulary")
 
 
-def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], name: str) -> tuple[float, float, float] | None:
-    """Total variation of counted categories from given shares, with its interval; None where nothing was counted."""
+def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], name: str, z: float = Z) -> tuple[float, float, float] | None:
+    """Total variation of counted categories from given shares, with its interval at a critical value; None where nothing was counted."""
     size = sum(counts.values())
     if not size:
         return None
@@ -82,7 +82,7 @@ def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], na
     expected = np.array([reference.get(key, 0.0) for key in keys])
     value = float(total_variation(observed[None], expected[None])[0])
     draws = seeded(name).multinomial(size, observed, RESAMPLES) / size
-    low, high = normal_interval(value, total_variation(draws, expected[None]), highest=1.0)
+    low, high = normal_interval(value, total_variation(draws, expected[None]), highest=1.0, z=z)
     return value, low, high
 
 

@@ -23,7 +23,8 @@ MOST_ROWS = 20_000
 MOST_CLASSES = 20
 LEAST_GROUP = 30
 """Rows of a group among those tried, below which its rates say too little to be compared."""
-
+LEAST_CASES = 10
+"""The same, of the rows with one true answer."""
 
 PAIRED = "normal, standard error of 200 paired bootstrap draws of the holdout's rows"
 

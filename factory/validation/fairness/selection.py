@@ -84,15 +84,15 @@ def _compare_rates(evidence: Evidence, column: str, subject: str) -> Effect | No
     candidates = _qualified(evidence)
     rates = _rates(candidates, column, pl.col("verdict") == "accepted")
     large = [(hits, size) for _, hits, size in rates if size >= LEAST_SHARE * candidates.height]
-    if not any(hits for hits, _ in large):
+    if not any(accepted for accepted, _ in large):
         return None
     if len(large) == 1:
         return Effect(subject, 1.0, lambda _: (1.0, 1.0), candidates.height)
-    pairs = np.array([(*low, *high) for low, high in permutations(large, 2) if high[0]]).T
+    hits, size, most, of = np.array([(*low, *high) for low, high in permutations(large, 2) if high[0]]).T
 
     def limits(z: float) -> tuple[float, float]:
-        low, high = ratio_limits(*pairs, z)
+        low, high = ratio_limits(hits, size, most, of, z)
         return float(low.min()), float(high.min())
 
-    value = float((pairs[0] / pairs[1] / (pairs[2] / pairs[3])).min())
+    value = float((hits / size / (most / of)).min())
     return Effect(subject, value, limits, candidates.height, tests=math.comb(len(large), 2))

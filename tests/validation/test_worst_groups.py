@@ -91,6 +91,11 @@ def test_a_group_of_one_value_has_nothing_to_differ_by() -> None:
     assert first_row("column_parity", Columns(*frames, KINDS, groups=("sex",), target="y")).value == 0
 
 
+def test_a_target_without_another_column_has_no_model() -> None:
+    frames = (answers(100, seed).select("y") for seed in range(3))
+    assert first_row("column_parity", Columns(*frames, {"y": "category"}, groups=("y",), target="y")).value is None
+
+
 def shapes(name: str, share: float, column: str = "shape") -> Columns:
     def draw(seed: int, share: float) -> pl.DataFrame:
         return pl.DataFrame({column: np.random.default_rng(seed).choice(["curve", name], 2000, p=[share, 1 - share])})

@@ -112,4 +112,4 @@ def _ordered_distance(counts: pl.DataFrame) -> float:
 
 def _sum_classes(classes: pl.Series, terms: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sum of the terms of each class, in their order: a sum by groups in polars has another last digit on another number of cores."""
-    return np.bincount(np.unique(classes.to_numpy(), return_inverse=True)[1], weights=terms)
+    return np.asarray(np.bincount(np.unique(classes.to_numpy(), return_inverse=True)[1], weights=terms), dtype=np.float64)

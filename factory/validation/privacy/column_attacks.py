@@ -17,16 +17,19 @@ from factory.validation.columns.attacks import (
     write_rare_predicates,
 )
 from factory.validation.columns.closeness import Samples, draw_rows, take_samples
-from factory.validation.columns.effects import Effect, list_effects
+from factory.validation.columns.effects import Effect, critical, list_effects
 from factory.validation.columns.encoding import Encoded
 from factory.validation.columns.kept import computed_once
 from factory.validation.columns.table import Columns
-from factory.validation.intervals import seeded, wilson
+from factory.validation.intervals import Z, seeded, wilson
 from factory.validation.metric import LINE, Row, metric
 from factory.validation.privacy.column_risk import PROPAGATED, RISK, Attack, find_risk, rates_of_attack, rows_of_attack
 from factory.validation_spec import Gate
 
 ATTACKS = 2_000
+MOST_PAIRS = 100_000_000
+"""Pairs of a target and a synthetic row for one declared secret, about, where these are few: a secret that is easily guessed without the
+table needs many targets, as the risk is then a small part of few wrong guesses."""
 FEWEST_COLUMNS = 3
 """Columns of a predicate, as in the figures of Giomi et al. 2023; half of all where that is more, or few would single out."""
 TOLERANCE = 0.05
@@ -112,7 +115,9 @@ def attribute_inference(columns: Columns) -> Iterator[Row]:
         yield Row(LINE, None)
         return
     if columns.sensitive:
-        attacks = infer(columns, samples, dict.fromkeys(secrets, slice(None)))
+        # As many more targets as keep the simultaneous interval as wide as that of one secret.
+        size = round(max(ATTACKS, MOST_PAIRS // samples.synthetic.rows) * (critical(len(secrets)) / Z) ** 2)
+        attacks = infer(columns, samples, dict.fromkeys(secrets, slice(None)), size)
         yield from list_effects([_risk_of_secret(name, attack) for name, attack in attacks.items()], "max", measured=True)
         yield from rates_of_attack(max(attacks.values(), key=lambda attack: find_risk(attack)[2]))
         return
@@ -142,10 +147,10 @@ def link(samples: Samples, halves: tuple[Sequence[str], Sequence[str]]) -> Attac
     return Attack(links[0], links[1], train.rows / samples.synthetic.rows, train.rows, holdout.rows)
 
 
-def infer(columns: Columns, samples: Samples, targets: Mapping[str, slice]) -> dict[str, Attack]:
-    """Right guesses of each secret, of its targets among ATTACKS rows; who draws a synthetic row guesses by the table's shares alone."""
+def infer(columns: Columns, samples: Samples, targets: Mapping[str, slice], size: int = ATTACKS) -> dict[str, Attack]:
+    """Right guesses of each secret, of its targets among `size` rows; who draws a synthetic row guesses by the table's shares alone."""
     rng = seeded("columns:naive:inference")
-    sides = [draw_rows(side, ATTACKS) for side in (samples.train, samples.holdout)]
+    sides = [draw_rows(side, size) for side in (samples.train, samples.holdout)]
     attacks = {}
     for secret, chosen in targets.items():
         train, holdout = (side.take(np.arange(side.rows)[chosen]) for side in sides)

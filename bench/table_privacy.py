@@ -48,7 +48,7 @@ def main() -> None:
         samples = take_samples(table)
         assert samples is not None
         for secret in SENSITIVE:
-            risk, low, high = find_risk(infer(table, samples, [secret])[secret])
+            risk, low, high = find_risk(infer(table, samples, {secret: slice(None)})[secret])
             print(f"{copied:.0%} copied, attribute_inference of {secret}: {risk:.3f} ({low:.3f} to {high:.3f})")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from factory.validation.columns.associations import cramers_v
 from factory.validation.columns.table import Columns
 
 RARE = 5
@@ -134,12 +135,4 @@ def _code(real: pl.Series, synthetic: pl.Series) -> tuple[NDArray[np.int64], NDA
 
 def _cramers_v(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     both = (first >= 0) & (second >= 0)
-    table = np.bincount(first[both] * CELLS + second[both], minlength=CELLS * CELLS).reshape(CELLS, CELLS).astype(float)
-    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
-    size, (rows, cells) = table.sum(), table.shape
-    if min(rows, cells) < 2 or size < 2:
-        return 0.0
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / size
-    phi = max(0.0, float(((table - expected) ** 2 / expected).sum()) / size - (rows - 1) * (cells - 1) / (size - 1))
-    free = min(rows - (rows - 1) ** 2 / (size - 1), cells - (cells - 1) ** 2 / (size - 1)) - 1
-    return float(min(1.0, math.sqrt(phi / free))) if free > 1e-9 else 0.0
+    return cramers_v(np.bincount(first[both] * CELLS + second[both], minlength=CELLS * CELLS).reshape(CELLS, CELLS)).value

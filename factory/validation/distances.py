@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from factory.validation.intervals import RESAMPLES, normal_interval, seeded
+from factory.validation.intervals import RESAMPLES, Z, normal_interval, seeded
 from factory.validation.text import count_matrix
 
 DRAWN = 200_000
@@ -75,8 +75,9 @@ def compare_vocabulary(texts: Texts) -> Comparison:
     return _compare(features, {leaf: len(sides[0]) for leaf, sides in texts.items()}, jensen_shannon, "vocabulary")
 
 
-def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], name: str) -> tuple[float, float, float] | None:
-    """Total variation of counted categories from given shares, corrected for chance as in `_compare`, with its interval.
+def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], name: str, z: float = Z) -> tuple[float, float, float] | None:
+    """Total variation of counted categories from given shares, corrected for chance as in `_compare`, with its interval at a
+    critical value.
 
     e is its mean over samples of the given shares, as large as what was counted: of 1,000 categories dealt 1,500 cases evenly a third
     would have to move. None where nothing was counted, or no shares are given.
@@ -91,7 +92,7 @@ def share_distance(counts: Mapping[str, int], reference: Mapping[str, float], na
     drawn, by_chance = (total_variation(rng.multinomial(size, shares, RESAMPLES) / size, expected[None]) for shares in (observed, expected))
     chance = float(by_chance.mean())
     value = (float(total_variation(observed[None], expected[None])[0]) - chance) / (1.0 - chance)
-    low, high = normal_interval(value, drawn / (1.0 - chance), highest=1.0)
+    low, high = normal_interval(value, drawn / (1.0 - chance), highest=1.0, z=z)
     return max(0.0, value), low, max(0.0, high)
 
 

@@ -42,28 +42,13 @@ def wilson_limits(hits: Any, size: Any, z: float) -> tuple[NDArray[np.float64], 
     return np.where(hits == 0, 0.0, middle - half), np.where(hits == size, 1.0, middle + half)
 
 
-def rate_ratio(low_hits: int, low_size: int, high_hits: int, high_size: int) -> tuple[float, float, float]:
-    """The ratio of two rates and its 95 % interval: Katz's log interval (Katz et al. 1978, Biometrics 34:469).
-
-    With no hit in the first rate Katz's interval is undefined; its upper end is then Wilson's upper limit of the
-    first rate over the second rate. Raises ValueError where the second rate is 0.
-    """
-    from scipy.stats.contingency import relative_risk
-
-    if high_hits == 0:
-        raise ValueError("a ratio to a rate of 0 is undefined")
-    if low_hits == 0:
-        return 0.0, 0.0, wilson(0, low_size)[1] * high_size / high_hits
-    risk = relative_risk(low_hits, low_size, high_hits, high_size)
-    interval = risk.confidence_interval(CONFIDENCE)
-    return float(risk.relative_risk), float(interval.low), float(interval.high)
-
-
-def normal_interval(value: float, replicates: NDArray[np.float64], lowest: float = 0.0, highest: float = math.inf) -> tuple[float, float]:
-    """value ± 1.96 standard errors, the error being the standard deviation of resampled values, cut to the range.
+def normal_interval(
+    value: float, replicates: NDArray[np.float64], lowest: float = 0.0, highest: float = math.inf, z: float = Z
+) -> tuple[float, float]:
+    """value ± z standard errors, the error being the standard deviation of resampled values, cut to the range.
 
     The standard normal bootstrap interval (Efron & Tibshirani 1993, ch. 12): unlike percentiles it is not moved by
     the upward bias that a resampled distance between two samples has.
     """
-    spread = Z * float(np.std(replicates, ddof=1))
+    spread = z * float(np.std(replicates, ddof=1))
     return max(lowest, value - spread), min(highest, value + spread)

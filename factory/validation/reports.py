@@ -7,6 +7,7 @@ import pkgutil
 
 import polars as pl
 
+from factory.faults import FactoryError
 from factory.records import METRIC
 from factory.validation import collapse, fairness, fidelity, measured, privacy
 from factory.validation.columns.table import Columns
@@ -54,6 +55,16 @@ def measure_report(report: Report, evidence: Evidence | Columns) -> pl.DataFrame
 
 
 def _measure(metric: Metric, evidence: Evidence | Columns) -> list[Row]:
+    """The rows of one metric. Raises FactoryError where two go by the name of the line, of which the gate would read one."""
+    rows = _measure_rows(metric, evidence)
+    if sum(row.subject == LINE for row in rows) > 1:
+        raise FactoryError(
+            f"{metric.key}: two rows are called {LINE!r}, as what is measured of all is; give the group or column another name."
+        )
+    return rows
+
+
+def _measure_rows(metric: Metric, evidence: Evidence | Columns) -> list[Row]:
     if isinstance(evidence, Columns):
         return list(metric.measure(evidence)) if metric.of == "columns" else []
     if metric.of == "columns":

@@ -11,8 +11,9 @@ Array = NDArray[np.float64]
 def area_under_roc(members: Array, others: Array) -> tuple[float, float]:
     """The area and its standard error by DeLong et al. 1988 (Biometrics 44:837), by midranks as Sun & Xu 2014; ties count half.
 
-    The error of a perfect or a tied score is 0 there; it is at the least that of Hanley & McNeil 1982 (Radiology 143:29)
-    for an area of one member more on the wrong side.
+    The error of a perfect score is 0 there; it is at the least that of one member more on the wrong side. Where members tie with
+    others it is at the least that of an area of ½: a score that hardly tells two cases apart has hardly any error there, however
+    few they are.
     """
     from scipy.stats import rankdata
 
@@ -24,7 +25,8 @@ def area_under_roc(members: Array, others: Array) -> tuple[float, float]:
     if min(size, count) < 2:
         return area, 1.0
     error = float(np.sqrt(of_members.var(ddof=1) / size + of_others.var(ddof=1) / count))
-    return area, max(error, 1.0 / (2 * min(size, count)))
+    least = np.sqrt(area_variance(0.5, count, size)) if np.isin(members, others).any() else 1.0 / (2 * min(size, count))
+    return area, max(error, float(least))
 
 
 def area_variance(area: float, negatives: int, positives: int) -> float:

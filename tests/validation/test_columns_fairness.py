@@ -52,7 +52,7 @@ def test_real_rows_pass_for_synthetic_ones() -> None:
     assert failed(table(people(3000, 2))) == set()
 
 
-@pytest.mark.parametrize("kept", [0.5, 0.2, 0.0])
+@pytest.mark.parametrize("kept", [0.4, 0.2, 0.0])
 def test_a_group_that_goes_missing(kept: float) -> None:
     made = people(6000, 2)
     fewer = made.filter((pl.col("sex") != "f") | (pl.int_range(pl.len()) < kept * pl.len()))

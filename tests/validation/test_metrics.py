@@ -28,7 +28,7 @@ from factory.validation.distances import (
     total_variation,
 )
 from factory.validation.evidence import Evidence
-from factory.validation.intervals import normal_interval, rate_ratio, wilson
+from factory.validation.intervals import normal_interval, wilson
 from factory.validation.reports import measure_report
 from factory.validation.text import distinct, incompressible, overlaps, words
 
@@ -148,15 +148,6 @@ def test_wilson_is_its_closed_formula(hits: int, size: int) -> None:
     middle = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     spread = z / (1 + z**2 / size) * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
     assert wilson(hits, size) == (pytest.approx(max(0, middle - spread), abs=1e-9), pytest.approx(min(1, middle + spread), abs=1e-9))
-
-
-def test_rate_ratio_is_katz_log_interval() -> None:
-    ratio, low, high = rate_ratio(30, 100, 45, 90)
-    error = math.sqrt(1 / 30 - 1 / 100 + 1 / 45 - 1 / 90)
-    assert (ratio, low, high) == tuple(pytest.approx(0.6 * math.exp(side * 1.959964 * error)) for side in (0, -1, 1))
-    assert rate_ratio(0, 100, 45, 90) == (0, 0, pytest.approx(wilson(0, 100)[1] / 0.5))
-    with pytest.raises(ValueError, match="undefined"):
-        rate_ratio(0, 100, 0, 90)
 
 
 def test_normal_interval_is_cut_to_the_range() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from factory.validation.columns.table import Columns
-from factory.validation.intervals import RESAMPLES, normal_interval, seeded, wilson
+from factory.validation.intervals import RESAMPLES, Z, normal_interval, seeded, wilson
 from factory.validation.metric import LINE, Row, certain_row, metric
 from factory.validation_spec import Gate
 
@@ -98,7 +98,7 @@ def _ratio(name: str, hits: int, size: int, real_hits: int, real_size: int) -> R
     share, real = hits / max(size, 1), real_hits / real_size
     value = share / real
     spread = math.sqrt(max(share, 1 / max(size, 1)) / max(size, 1) + value**2 * real * (1 - real) / real_size) / real
-    return Row(name, value, max(0.0, value - 1.96 * spread), value + 1.96 * spread, size)
+    return Row(name, value, max(0.0, value - Z * spread), value + Z * spread, size)
 
 
 def _variety(columns: Columns, name: str) -> Row | None:

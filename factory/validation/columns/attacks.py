@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,10 +106,9 @@ def guess(targets: Encoded, synthetic: Encoded, known: Sequence[str]) -> NDArray
     return find_nearest(targets.select(known), synthetic.select(known))[1][:, 0]
 
 
-def deal_secrets(secrets: Sequence[str], size: int) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Each of `size` targets to one secret, in turn: the secret and its targets."""
-    for at, secret in enumerate(secrets):
-        yield secret, np.arange(at, size, len(secrets))
+def deal_secrets(secrets: Sequence[str]) -> dict[str, slice]:
+    """Each target to one secret, in turn: the targets of each secret."""
+    return {secret: slice(at, None, len(secrets)) for at, secret in enumerate(secrets)}
 
 
 def _extreme(column: int, code: int, median: float, end: int) -> tuple[int, int, int]:

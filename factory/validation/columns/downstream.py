@@ -14,8 +14,8 @@ from factory.validation.columns.cells import label_groups
 from factory.validation.columns.kept import computed_once
 from factory.validation.columns.sample import sample_rows
 from factory.validation.columns.table import Columns
+from factory.validation.columns.tree_features import encode_for_trees
 from factory.validation.intervals import RESAMPLES, seeded
-from factory.validation_spec import Kind
 
 MOST_ROWS = 20_000
 """Rows that a model is trained on, and rows that it is tried on."""
@@ -23,7 +23,8 @@ MOST_ROWS = 20_000
 MOST_CLASSES = 20
 LEAST_GROUP = 30
 """Rows of a group among those tried, below which its rates say too little to be compared."""
-
+LEAST_CASES = 10
+"""The same, of the rows with one true answer."""
 
 PAIRED = "normal, standard error of 200 paired bootstrap draws of the holdout's rows"
 
@@ -55,13 +56,14 @@ class Served:
 def serve(columns: Columns) -> Served | None:
     """Trains histogram gradient boosting on synthetic and on as many real rows, and tries both on the holdout.
 
-    None where there is nothing to learn or to try: no target, no holdout, or a target that is no category of 2 to 20
+    None where there is nothing to learn or to try: no target, no other column, no holdout, or a target that is no category of 2 to 20
     classes, each side having at least two of them.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     kinds, target = columns.kinds, columns.target
-    if target is None or kinds[target] not in ("category", "boolean"):
+    known = {name: kind for name, kind in kinds.items() if name != target}
+    if target is None or kinds[target] not in ("category", "boolean") or not known:
         return None
     size = min(columns.real.height, columns.synthetic.height, MOST_ROWS)
     sides = {
@@ -76,11 +78,12 @@ def serve(columns: Columns) -> Served | None:
     if not 2 <= classes.height <= MOST_CLASSES or sides["synthetic"][target].n_unique() < 2 or sides["holdout"].is_empty():
         return None
     rarer = classes[target][0]
-    features = _encode({name: kind for name, kind in kinds.items() if name != target}, sides)
+    matrices, nominal = encode_for_trees(known, sides["real"], *sides.values())
+    features = dict(zip(sides, matrices, strict=True))
     truth = sides["holdout"][target].cast(pl.String).to_numpy()
     answers = {}
     for name in ("real", "synthetic"):
-        model = HistGradientBoostingClassifier(max_iter=60, categorical_features=features["categorical"], random_state=0)
+        model = HistGradientBoostingClassifier(max_iter=60, categorical_features=nominal, random_state=0)
         model.fit(features[name], sides[name][target].cast(pl.String).to_numpy())
         answers[name] = model.predict(features["holdout"])
     labels = label_groups(sides["holdout"], columns.real, kinds, columns.groups)
@@ -91,20 +94,3 @@ def serve(columns: Columns) -> Served | None:
         chosen={name: answer == rarer for name, answer in answers.items()},
         groups={name: labels[name].to_numpy() for name in columns.groups},
     )
-
-
-def _encode(kinds: Mapping[str, Kind], sides: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
-    """A matrix for each side: numbers and dates as they are, categories by the ranks of the real rows' 254 most frequent values."""
-    categorical = [name for name, kind in kinds.items() if kind in ("category", "boolean")]
-    codes = {}
-    for name in categorical:
-        counts = sides["real"][name].cast(pl.String).drop_nulls().value_counts(name="rows").sort(["rows", name], descending=[True, False])
-        codes[name] = {value: float(at) for at, value in enumerate(counts[name].head(254))}
-
-    def write(frame: pl.DataFrame, name: str) -> pl.Series:
-        if name in codes:
-            return frame[name].cast(pl.String).replace_strict(codes[name], default=None, return_dtype=pl.Float64)
-        return frame[name].to_physical().cast(pl.Float64)
-
-    matrices = {side: np.array([write(frame, name).to_numpy() for name in kinds]).T for side, frame in sides.items()}
-    return matrices | {"categorical": [name in codes for name in kinds]}

@@ -35,6 +35,11 @@ class Effect:
     size: int
     tests: int = 1
 
+    @property
+    def row(self) -> Row:
+        """The effect shown on its own."""
+        return Row(self.subject, self.value, *self.limits(critical(self.tests)), self.size)
+
 
 def critical(tests: int) -> float:
     """The two-sided critical value of the normal for `tests` tests at once."""
@@ -62,7 +67,7 @@ def list_effects(effects: Sequence[Effect], worst: Literal["max", "min"], measur
     low, high = best_of(end[0] for end in ends), best_of(end[1] for end in ends)
     yield Row(LINE, value, min(low, value), max(high, value), max(each.size for each in effects))
     for each in sorted(effects, key=lambda each: (sign * each.value, each.subject))[:LISTED]:
-        yield Row(each.subject, each.value, *each.limits(critical(each.tests)), each.size)
+        yield each.row
 
 
 def around(value: float, error: float, lowest: float, highest: float) -> Limits:

@@ -12,10 +12,13 @@ import polars as pl
 
 from factory.faults import Fault, InputFaults
 from factory.spec_faults import suggest
+from factory.validation.columns.effects import difference_limits
 from factory.validation.columns.files import RawTable, read_file
 from factory.validation.columns.kinds import EXPECTED, are_whole_numbers, as_kind, infer_kind, unify_whole_numbers
+from factory.validation.columns.sample import hash_rows
 from factory.validation.columns.spec import read_table_spec
 from factory.validation.columns.table import Columns
+from factory.validation.intervals import Z
 from factory.validation.metric import LINE
 from factory.validation_spec import Kind, TableSpec
 
@@ -28,6 +31,8 @@ MANY_CATEGORIES = 1_000
 """Categories from which a column looks like text."""
 FEW_ROWS = 20
 """Rows below which nothing is said of columns with a value of its own in each row: there it is chance."""
+MOST_SHARED = 0.05
+"""Share of the held-out rows that may equal a real row beyond what the repeats among the real rows explain; more is refused where shown."""
 EXACT = 2.0**53
 """Whole numbers from here on are not all told apart, as columns hold 64-bit floats."""
 
@@ -85,6 +90,10 @@ def read_table(real: Path, synthetic: Path, holdout: Path | None = None, spec_fi
     frames = _unify_categories(frames, kinds)
     _describe_columns(frames, kinds, found)
     ordered = {role: _order_rows(frame) for role, frame in frames.items()}
+    if "holdout" in ordered:
+        _compare_holdout(ordered["holdout"], ordered["real"], raw["holdout"], found)
+    if found.faults:
+        raise InputFaults("table", set(found.faults))
     roles = {"quasi_identifiers": spec.quasi_identifiers, "sensitive": spec.sensitive, "groups": spec.groups}
     unseen = ordered.get("holdout", ordered["real"].clear())
     typed = Columns(ordered["real"], ordered["synthetic"], unseen, kinds, target=spec.target, **roles)
@@ -191,6 +200,24 @@ def _describe_columns(frames: Mapping[str, pl.DataFrame], kinds: Mapping[str, Ki
         for series in frame if role != "real" else ():
             if series.null_count() == series.len() > 0 and frames["real"][series.name].drop_nulls().len():
                 found.notices.append(f"{role}: {series.name}: every cell is missing.")
+
+
+def _compare_holdout(holdout: pl.DataFrame, real: pl.DataFrame, file: RawTable, found: _Findings) -> None:
+    """How many held-out rows equal a real row; a fault where they are more than people who are alike make.
+
+    A row that is drawn anew equals one of a table with about the chance that a row of the table equals another of it (Good 1953,
+    Biometrika 40:237).
+    """
+    unseen, seen = hash_rows(holdout), hash_rows(real)
+    size, others = unseen.len(), seen.len()
+    if not size or not others:
+        return
+    shared, repeated = int(unseen.is_in(seen.implode()).sum()), int(seen.is_duplicated().sum())
+    told = f"{shared:,} of {_count(size, 'row')} equal a real row, while {repeated:,} of {_count(others, 'real row')} equal another one"
+    found.notices.append(f"holdout: {told}.")
+    if float(difference_limits(shared, size, repeated, others, Z)[0]) > MOST_SHARED:
+        expected = "expected real rows that the generator has never seen, split off before it was trained"
+        found.faults.append(file.fault("", f"{told}: {expected}; take out the rows that are in both files"))
 
 
 def _is_identifier(numbers: pl.Series) -> bool:

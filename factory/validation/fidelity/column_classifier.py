@@ -9,17 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory.validation.columns.marginals import NOMINAL
 from factory.validation.columns.sample import SAMPLED, sample_rows
 from factory.validation.columns.table import Columns
+from factory.validation.columns.tree_features import encode_for_trees
 from factory.validation.intervals import Z
 from factory.validation.metric import LINE, Row, metric
 from factory.validation.roc import area_variance
 from factory.validation_spec import Gate
 
 FOLDS = 2
-CATEGORIES = 250
-"""Most categories of one column that the trees tell apart (scikit-learn takes 255); the rarer ones count as one."""
 FEWEST = 10
 """Rows that a side needs: below, neither a fold can be learned from nor an area measured."""
 
@@ -40,20 +38,20 @@ def column_classifier(columns: Columns) -> Iterator[Row]:
         yield Row(LINE, None)
         return
     real, synthetic = (sample_rows(frame, f"classifier:{side}") for side, frame in (("r", columns.real), ("s", columns.synthetic)))
-    areas = _measure_areas(_features(columns, pl.concat([real, synthetic])), np.repeat([False, True], [real.height, synthetic.height]))
+    both = pl.concat([real, synthetic])
+    (features,), nominal = encode_for_trees(columns.kinds, both, both)
+    areas = _measure_areas(features, nominal, np.repeat([False, True], [real.height, synthetic.height]))
     area = float(np.mean(areas))
     # Each fold measures a part of the rows; the mean over folds has the variance of one of them over their number.
     error = float(np.sqrt(area_variance(area, real.height // FOLDS, synthetic.height // FOLDS) / FOLDS))
     yield Row(LINE, area, max(0.0, area - Z * error), min(1.0, area + Z * error), synthetic.height)
 
 
-def _measure_areas(features: pl.DataFrame, synthetic: NDArray[np.bool_]) -> list[float]:
+def _measure_areas(values: NDArray[Any], nominal: list[bool], synthetic: NDArray[np.bool_]) -> list[float]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
     from threadpoolctl import threadpool_limits
 
-    values: Any = features.to_numpy()
-    nominal = [name.startswith("nominal:") for name in features.columns]
     # The rows of both sides come in a drawn order, so that every other one is a random half.
     fold = np.concatenate([np.arange(side) % FOLDS for side in (int((~synthetic).sum()), int(synthetic.sum()))])
     areas = []
@@ -65,18 +63,3 @@ def _measure_areas(features: pl.DataFrame, synthetic: NDArray[np.bool_]) -> list
             model.fit(values[fitted], synthetic[fitted])
             areas.append(float(roc_auc_score(synthetic[judged], model.predict_proba(values[judged])[:, 1])))
     return areas
-
-
-def _features(columns: Columns, rows: pl.DataFrame) -> pl.DataFrame:
-    """Numbers as they are, dates in µs, categories as places by frequency; NaN where missing."""
-    return rows.select(
-        _places(rows[name]).alias(f"nominal:{name}") if kind in NOMINAL else pl.col(name).to_physical().cast(pl.Float64).fill_null(np.nan)
-        for name, kind in columns.kinds.items()
-    )
-
-
-def _places(series: pl.Series) -> pl.Series:
-    named = series.cast(pl.String).rename("value")
-    order = named.drop_nulls().value_counts().sort("count", "value", descending=[True, False])["value"]
-    places = pl.Series(np.minimum(np.arange(order.len(), dtype=np.float64), CATEGORIES))
-    return named.replace_strict(order, places, return_dtype=pl.Float64, default=None).fill_null(np.nan)

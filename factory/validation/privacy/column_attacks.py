@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,15 +17,19 @@ from factory.validation.columns.attacks import (
     write_rare_predicates,
 )
 from factory.validation.columns.closeness import Samples, draw_rows, take_samples
+from factory.validation.columns.effects import Effect, critical, list_effects
 from factory.validation.columns.encoding import Encoded
 from factory.validation.columns.kept import computed_once
 from factory.validation.columns.table import Columns
-from factory.validation.intervals import seeded, wilson
+from factory.validation.intervals import Z, seeded, wilson
 from factory.validation.metric import LINE, Row, metric
-from factory.validation.privacy.column_risk import PROPAGATED, RISK, Attack, find_risk, rows_of_attack
+from factory.validation.privacy.column_risk import PROPAGATED, RISK, Attack, find_risk, rates_of_attack, rows_of_attack
 from factory.validation_spec import Gate
 
 ATTACKS = 2_000
+MOST_PAIRS = 100_000_000
+"""Pairs of a target and a synthetic row for one declared secret, about, where these are few: a secret that is easily guessed without the
+table needs many targets, as the risk is then a small part of few wrong guesses."""
 FEWEST_COLUMNS = 3
 """Columns of a predicate, as in the figures of Giomi et al. 2023; half of all where that is more, or few would single out."""
 TOLERANCE = 0.05
@@ -92,28 +96,38 @@ def linkability(columns: Columns) -> Iterator[Row]:
 @metric(
     "privacy",
     "max",
-    "risk that a sensitive value, or any where none is declared, is guessed from all other columns",
+    "risk that a value of the worst sensitive column, or any value where none is declared, is guessed from all other columns",
     f"{RISK}; the value of the nearest synthetic row by Gower's distance, right where equal or a number within 5 %",
-    PROPAGATED,
+    f"{PROPAGATED}; simultaneous over sensitive columns (Bonferroni)",
     of="columns",
     gate=Gate(max=0.15),
     because=BENCH,
 )
 def attribute_inference(columns: Columns) -> Iterator[Row]:
-    """The risk of a guess of a secret drawn at random, then that of each secret, of as many guesses as fall to it.
+    """The greatest risk of a declared secret, all targets being asked for each, then that of each secret and the rates of the surest.
 
-    Constant columns are no secrets.
+    Where none is declared, the risk of a guess of a column drawn at random, then that of each, of as many guesses as fall to
+    it. Constant columns are no secrets.
     """
     samples = take_samples(columns)
     secrets = [name for name in columns.sensitive or columns.kinds if columns.real[name].n_unique() > 1]
     if samples is None or not secrets or len(columns.kinds) < 2:
         yield Row(LINE, None)
         return
-    attacks = infer(columns, samples, secrets)
+    if columns.sensitive:
+        # As many more targets as keep the simultaneous interval as wide as that of one secret.
+        size = round(max(ATTACKS, MOST_PAIRS // samples.synthetic.rows) * (critical(len(secrets)) / Z) ** 2)
+        attacks = infer(columns, samples, dict.fromkeys(secrets, slice(None)), size)
+        yield from list_effects([_risk_of_secret(name, attack) for name, attack in attacks.items()], "max", measured=True)
+        yield from rates_of_attack(max(attacks.values(), key=lambda attack: find_risk(attack)[2]))
+        return
+    attacks = infer(columns, samples, deal_secrets(secrets))
     yield from rows_of_attack(_pool(list(attacks.values())))
-    for name, attack in attacks.items():
-        if min(attack.size, attack.holdout_size):
-            yield Row(f"secret={name}", *find_risk(attack), attack.size)
+    yield from (_risk_of_secret(name, attack).row for name, attack in attacks.items() if min(attack.size, attack.holdout_size))
+
+
+def _risk_of_secret(name: str, attack: Attack) -> Effect:
+    return Effect(f"secret={name}", find_risk(attack)[0], lambda z: find_risk(attack, z)[1:], attack.size)
 
 
 def single_out(samples: Samples, predicates: Sequence[Predicate], columns: int) -> Attack | None:
@@ -133,17 +147,17 @@ def link(samples: Samples, halves: tuple[Sequence[str], Sequence[str]]) -> Attac
     return Attack(links[0], links[1], train.rows / samples.synthetic.rows, train.rows, holdout.rows)
 
 
-def infer(columns: Columns, samples: Samples, secrets: Sequence[str]) -> dict[str, Attack]:
-    """Right guesses of each secret, of the rows that fall to it; who draws a synthetic row guesses by the table's shares alone."""
+def infer(columns: Columns, samples: Samples, targets: Mapping[str, slice], size: int = ATTACKS) -> dict[str, Attack]:
+    """Right guesses of each secret, of its targets among `size` rows; who draws a synthetic row guesses by the table's shares alone."""
     rng = seeded("columns:naive:inference")
-    sides = [draw_rows(side, ATTACKS) for side in (samples.train, samples.holdout)]
+    sides = [draw_rows(side, size) for side in (samples.train, samples.holdout)]
     attacks = {}
-    for secret, rows in deal_secrets(secrets, sides[0].rows):
-        train, holdout = (side.take(rows) for side in sides)
+    for secret, chosen in targets.items():
+        train, holdout = (side.take(np.arange(side.rows)[chosen]) for side in sides)
         known = [name for name in samples.synthetic.names if name != secret]
         of_train, of_holdout, naive = (
-            count_right(columns, secret, targets, samples.synthetic.take(places))
-            for targets, places in (
+            count_right(columns, secret, asked, samples.synthetic.take(places))
+            for asked, places in (
                 (train, guess(train, samples.synthetic, known)),
                 (holdout, guess(holdout, samples.synthetic, known)),
                 (train, rng.integers(samples.synthetic.rows, size=train.rows)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from factory.validation.privacy.column_excess import EXCESS, count_above, count_
 from factory.validation_spec import Gate
 
 CHANCE = 0.01
-"""Share of the queries that lie as near to the holdout by chance as what counts as near."""
+"""Share of the queries that lie as near to as many unseen rows as train has, by chance, as what counts as near."""
 
 GOWER = "Gower's distance, 2,000 synthetic rows against as many rows of train and holdout, at most 25,000"
 BENCH = "above what clean splits of UCI Adult reach at 2,000 rows, below a fifth of edited copies: docs/validation-metrics.md"
@@ -58,7 +58,7 @@ def near_copies(columns: Columns) -> Iterator[Row]:
     if closeness is None:
         yield Row(LINE, None)
         return
-    yield _tail_excess(closeness, closeness.train.bits, closeness.holdout.bits, [closeness.train.likest, closeness.holdout.likest])
+    yield _tail_excess(closeness, lambda side: (side.bits, side.likest))
 
 
 @metric(
@@ -76,8 +76,7 @@ def close_rows(columns: Columns) -> Iterator[Row]:
     if closeness is None:
         yield Row(LINE, None)
         return
-    train, holdout = closeness.train.distances[:, 0], closeness.holdout.distances[:, 0]
-    yield _tail_excess(closeness, -train, -holdout, [closeness.train.nearest[:, 0], closeness.holdout.nearest[:, 0]])
+    yield _tail_excess(closeness, lambda side: (-side.distances[:, 0], side.nearest[:, 0]))
 
 
 @metric("privacy", "info", "median distance of synthetic rows to the nearest row of the training", GOWER, "order statistics", of="columns")
@@ -111,12 +110,20 @@ def neighbour_ratio_by_chance(columns: Columns) -> Iterator[Row]:
     yield Row(LINE, None) if closeness is None else _mean_ratio(closeness.holdout)
 
 
-def _tail_excess(closeness: Closeness, train: Array, holdout: Array, places: list[NDArray[np.int64]]) -> Row:
-    """How many more queries lie above a score with train than with the holdout, with which the share CHANCE lies above it."""
-    threshold, of_tied = find_threshold(holdout, CHANCE)
-    above = count_above(train, threshold, of_tied)
-    clusters = np.where(above > 0, places[0], -1 - places[1])
-    return row_of_excess(above - count_above(holdout, threshold, of_tied), clusters)
+def _tail_excess(closeness: Closeness, score: Callable[[Neighbours], tuple[Array, NDArray[np.int64]]]) -> Row:
+    """How many more queries lie above a score with all of train than would by chance; `score` gives scores and places.
+
+    Above the score lies a share of CHANCE/ratio with the holdout, and so, by chance, with each part of train of its size, and
+    CHANCE with all of train.
+    """
+    of_holdout, holdout_places = score(closeness.holdout)
+    threshold, of_tied = find_threshold(of_holdout, CHANCE / closeness.ratio)
+    scores, places = (np.array(each) for each in zip(*map(score, closeness.parts), strict=True))
+    above = closeness.unseen * count_above(scores, threshold, of_tied).sum(axis=0)
+    best = scores.argmax(axis=0)
+    row_of_train = best * len(holdout_places) + places[best, np.arange(closeness.queries)]
+    clusters = np.where(above > 0, row_of_train, -1 - holdout_places)
+    return row_of_excess(above - closeness.ratio * count_above(of_holdout, threshold, of_tied), clusters, closeness.unseen)
 
 
 def _join_places(closeness: Closeness, of_train: NDArray[np.bool_]) -> NDArray[np.int64]:

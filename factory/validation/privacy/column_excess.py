@@ -21,15 +21,19 @@ def count_independent(clusters: NDArray[Any]) -> float:
     return float(sizes.sum() ** 2 / (sizes.astype(np.float64) ** 2).sum())
 
 
-def row_of_excess(excess: Array, clusters: NDArray[Any]) -> Row:
-    """The mean of each row's excess with its interval. Rows of one cluster, as those that are near one and the same row, vary as one."""
+def row_of_excess(excess: Array, clusters: NDArray[Any], unseen: float = 1.0) -> Row:
+    """The mean of each row's excess with its interval. Rows of one cluster, as those that are near one and the same row, vary as one.
+
+    `unseen`: what a hit counts, where only one in so many could be seen.
+    """
     size = len(excess)
     if not size:
         return Row(LINE, None)
     value = float(excess.mean())
     sums = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=excess - value)
-    reach = max(Z * math.sqrt(float((sums**2).sum())) / size, Z**2 / (size + Z**2))
-    return Row(LINE, value, max(-1.0, value - reach), min(1.0, value + reach), size)
+    reach = max(Z * math.sqrt(float((sums**2).sum())) / size, unseen * Z**2 / (size + Z**2))
+    low, value, high = (min(1.0, max(-1.0, each)) for each in (value - reach, value, value + reach))
+    return Row(LINE, value, low, high, size)
 
 
 def find_threshold(scores: Array, share: float) -> tuple[float, float]:

@@ -24,14 +24,14 @@ class Attack:
     holdout_size: int
 
 
-def find_risk(attack: Attack) -> tuple[float, float, float]:
-    """The risk and its 95 % interval: the residual success of eq. (2) and (3) of Giomi et al. 2023, PoPETs 2023(2):312.
+def find_risk(attack: Attack, z: float = Z) -> tuple[float, float, float]:
+    """The risk and its interval at a critical value: the residual success of eq. (2) and (3) of Giomi et al. 2023, PoPETs 2023(2):312.
 
     Each rate is the centre of its Wilson interval and each error half its width, as in their code, so that a rate of 1
     on the holdout leaves no risk that could be shown rather than a division by 0.
     """
-    rate, error = _centre(attack.train, attack.size)
-    control, control_error = _centre(attack.holdout, attack.holdout_size)
+    rate, error = _centre(attack.train, attack.size, z)
+    control, control_error = _centre(attack.holdout, attack.holdout_size, z)
     value = (rate - control) / (1 - control)
     reach = math.hypot(error / (1 - control), control_error * (1 - rate) / (1 - control) ** 2)
     low, value, high = (min(1.0, max(0.0, each)) for each in (value - reach, value, value + reach))
@@ -44,6 +44,11 @@ def rows_of_attack(attack: Attack | None) -> Iterator[Row]:
         yield Row(LINE, None)
         return
     yield Row(LINE, *find_risk(attack), attack.size)
+    yield from rates_of_attack(attack)
+
+
+def rates_of_attack(attack: Attack) -> Iterator[Row]:
+    """The three rates that a risk is made of."""
     for name, hits, size in (
         ("success=training", attack.train, attack.size),
         ("success=holdout", attack.holdout, attack.holdout_size),
@@ -52,7 +57,7 @@ def rows_of_attack(attack: Attack | None) -> Iterator[Row]:
         yield Row(name, hits / size, *wilson(hits, size), size)
 
 
-def _centre(hits: float, size: int) -> tuple[float, float]:
+def _centre(hits: float, size: int, z: float) -> tuple[float, float]:
     """Centre and half width of the Wilson interval."""
-    centre = (hits + Z**2 / 2) / (size + Z**2)
-    return centre, Z / (size + Z**2) * math.sqrt(hits * (size - hits) / size + Z**2 / 4)
+    centre = (hits + z**2 / 2) / (size + z**2)
+    return centre, z / (size + z**2) * math.sqrt(hits * (size - hits) / size + z**2 / 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,10 @@ import polars as pl
 from factory.release.gate_rows import count_passed, list_gates, name_confidence, name_exceptions
 from factory.release.table_plots import MOST_DRAWN
 from factory.release.table_shapes import RARE, RARE_NAME, find_rare
+from factory.validation.columns.cells import cross_groups, label_groups
 from factory.validation.columns.reading import ReadTable, TableFile
 from factory.validation.columns.table import Columns
+from factory.validation.fairness.groups import CELL
 from factory.validation.metric import LINE, METRICS
 
 Row = dict[str, Any]
@@ -82,7 +84,8 @@ def gather_table_facts(table: ReadTable, gates: pl.DataFrame, title: str) -> Tab
     """The facts of a table that was read and of its gate table (METRIC). No value of a single real row is among them."""
     columns = table.columns
     measured = _choose_measured(gates, columns)
-    rows, others = (tuple(_name_subjects(part, columns)) for part in list_gates(gates))
+    small = _find_small_cells(columns)
+    rows, others = (tuple(_name_subjects((row for row in part if row["subject"] not in small), columns)) for part in list_gates(gates))
     shown = tuple(row for row in others if row["metric"] not in measured or row["subject"] not in columns.kinds)
     return TableFacts(
         title=title,
@@ -107,7 +110,15 @@ def _choose_measured(gates: pl.DataFrame, columns: Columns) -> tuple[str, ...]:
     return tuple(single["metric"].unique(maintain_order=True))[:MOST_MEASURES]
 
 
-def _name_subjects(rows: tuple[Row, ...], columns: Columns) -> Iterator[Row]:
+def _find_small_cells(columns: Columns) -> set[str]:
+    """Subjects of the cells of declared groups, crossed, of fewer than RARE real rows."""
+    if not columns.groups:
+        return set()
+    cells = cross_groups(label_groups(columns.real, columns.real, columns.kinds, columns.groups))
+    return {f"{CELL}{cell}" for cell, rows in cells.value_counts(name="rows").iter_rows() if rows < RARE}
+
+
+def _name_subjects(rows: Iterable[Row], columns: Columns) -> Iterator[Row]:
     """Rows whose subject may be shown: without the names of rare categories, and of the table where it was "line"."""
     rare = {value for name in columns.of_kind("category") for value in find_rare(columns.real[name])} - set(columns.kinds)
     for row in rows:

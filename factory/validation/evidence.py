@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,9 +80,11 @@ class Evidence:
 
     def reference(self, column: str) -> dict[str, float]:
         """Shares of a column's values among the seeds, each leaf weighing the same."""
-        weighed = self.seeds.select(pl.col(column).alias("value"), (1 / pl.len().over("leaf")).alias("weight"))
-        shares = weighed.group_by("value").agg(pl.col("weight").sum() / self.seeds["leaf"].n_unique()).sort("value")
-        return dict(shares.iter_rows())
+        leaves = self.seeds["leaf"].n_unique()
+        counts = self.seeds.select("leaf", value=column).group_by("leaf", "value").len()
+        weighed = counts.with_columns(weight=pl.col("len") / pl.col("len").sum().over("leaf"))
+        parts = weighed.group_by("value").agg("weight").sort("value")
+        return {value: math.fsum(weights) / leaves for value, weights in parts.iter_rows()}
 
     @cached_property
     def synthetic(self) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from factory.release.table_card import render_table_html, render_table_markdown,
 from factory.release.table_shapes import RARE, RARE_NAME, associate_columns, cut_numbers, fold_categories
 from factory.validation.columns.reading import ReadTable, TableFile, read_table
 from factory.validation.columns.table import TYPES, Columns
+from factory.validation.gates import decide_gates
+from factory.validation.reports import measure_report
 from factory.validation_spec import Kind, TableSpec
 
 NOW = date(2026, 11, 1)
@@ -68,6 +71,18 @@ def test_no_value_of_a_few_real_rows_is_on_the_card(tmp_path: Path) -> None:
         "pairs_real.png",
         "pairs_synthetic.png",
     ]
+
+
+def test_a_crossed_cell_of_a_few_real_rows_is_not_on_the_card() -> None:
+    crossed = [("f", "blue")] * 96 + [("f", "green")] * 4 + [("m", "blue")] * 50 + [("m", "green")] * 50
+    real = pl.DataFrame(crossed, schema=["sex", "eyes"], orient="row")
+    kinds: dict[str, Kind] = {"sex": "category", "eyes": "category"}
+    typed = make_table(real, real.head(180), kinds)
+    columns = replace(typed.columns, groups=("sex", "eyes"))
+    gates = decide_gates(measure_report("fairness", columns), TableSpec(), NOW, "columns")
+    assert "cell=f · green" in gates["subject"].to_list()
+    card = render_table_html(replace(typed, columns=columns), gates, "t")
+    assert "m · green" in card and "f · green" not in card
 
 
 def test_categories_are_folded_and_shares_still_add_up() -> None:

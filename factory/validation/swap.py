@@ -13,7 +13,7 @@ import regex
 from factory.group_terms_spec import GroupTerms
 from factory.reward.words import is_character
 
-_INSIDE = r"[\p{L}\p{M}\p{N}_\x{200C}\x{200D}]"
+_INSIDE = r"[\p{L}\p{M}\p{N}_\u200C\u200D]"
 """What a word is made of; the two joiners part no word of the scripts that use them."""
 
 

@@ -20,7 +20,7 @@ UNREAD = ("unscored", "unjudged")
 COMPARED = (
     pl.col("score").is_not_null()
     & pl.col("score_swapped").is_not_null()
-    & pl.col("verified").eq_missing("verified_swapped")
+    & pl.col("verified").eq_missing(pl.col("verified_swapped"))
     & ~pl.any_horizontal(pl.col("reason", "reason_swapped").is_in(UNREAD))
 )
 """Pairs of which both were scored by a model, and that are one task: sorting other words has another right answer."""
@@ -89,7 +89,7 @@ def counterfactual_verifier(evidence: Evidence) -> Iterator[Row]:
     if evidence.counterfactuals is None:
         return
     told = evidence.counterfactuals.filter(pl.col("verified").is_not_null())
-    told = told.with_columns(hit=pl.col("verified").ne_missing("verified_swapped"))
+    told = told.with_columns(hit=pl.col("verified").ne_missing(pl.col("verified_swapped")))
     yield share_row(LINE, int(told["hit"].sum()), told.height)
     for subject, pairs in _split(told):
         yield share_row(subject, int(pairs["hit"].sum()), pairs.height)

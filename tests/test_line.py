@@ -215,7 +215,7 @@ BROKEN = [
     (
         HEAD + "validation:\n  group_terms: [{group: a, values: {b: [''], c: [d]}}]\n",
         5,
-        43,
+        41,
         "validation.group_terms[0].values.b[0]",
         "is empty",
     ),

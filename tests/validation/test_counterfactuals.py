@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from factory.records import CANDIDATE, COUNTERFACTUAL, SEED, empty
 from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
-from factory.reward_spec import RewardSpec
+from factory.reward_spec import JudgeSpec, RewardSpec
 from factory.validation.counterfactuals import compare_counterfactuals
 from factory.validation.evidence import Evidence
 from factory.validation.gates import decide_gates, failed_gates
@@ -152,12 +152,21 @@ def test_each_reads_its_language_and_no_more_than_it_may(tmp_path: Path) -> None
     line = Line(tmp_path, by_quality)
     with line.server:
         decided = line.decide(
-            *(write(number, language="en-GB") for number in range(9)),
-            *(write(9 + number, "he baba", language="tr") for number in range(3)),
+            *(write(number, "he baba", language="tr") for number in range(3)),
+            *(write(3 + number, language="en-GB") for number in range(9)),
         )
         pairs = line.compare(decided, english, turkish)
     assert sorted(pairs["language"]) == ["en-GB"] * 5 + ["tr"] * 3
-    assert sorted(pairs["original_id"])[:5] == [f"r{number:03}" for number in range(5)]
+    assert sorted(pairs["original_id"]) == [f"r{number:03}" for number in range(8)]
+
+
+def test_a_record_that_holds_a_word_of_two_counterparts_has_no_copy(tmp_path: Path) -> None:
+    terms = GroupTerms(group="gender", values={"male": ("he", "him", "his"), "female": ("she", "her", "her")})
+    line = Line(tmp_path, by_quality)
+    with line.server:
+        decided = line.decide(*(write(number, word) for number, word in enumerate(("he and his dog", "she", "she and her dog"))))
+        pairs = line.compare(decided, terms)
+    assert sorted(pairs["original_id"]) == ["r000", "r001"]
 
 
 def test_the_best_of_a_leaf_are_told_by_the_least_that_came_through(tmp_path: Path) -> None:
@@ -175,11 +184,11 @@ def test_a_verifier_is_asked_about_the_copy_and_a_task_that_turns_on_its_words_i
     sort = write(0, instruction="Sort these words alphabetically: king, mother.", response="king, mother", verifier="sorted_words")
     keyword = '{"arguments":{"word":"mother"},"name":"keyword"}'
     asked = write(1, instruction="Use the word mother.", response="My mother won 30 points.", constraint=keyword)
-    line = Line(tmp_path, by_quality)
+    line = Line(tmp_path, lambda text: 1.0)
     with line.server:
-        decided = line.decide(sort, asked)
-        pairs = line.compare(decided).sort("original_id")
-    assert decided["verified"].to_list() == [True, True]
+        decided = line.decide(sort, asked, scope="all")
+        pairs = line.compare(decided, scope="all").sort("original_id")
+    assert pairs["good_swapped"].to_list() == [False, True] and decided["verified"].to_list() == [True, True]
     assert pairs["verified_swapped"].to_list() == [False, True], "what is asked for changes with the instruction"
     metrics = measure(decided, pairs)
     assert value(metrics, "counterfactual_flips") == 0.0 and value(metrics, "counterfactual_verifier") == 0.5
@@ -198,6 +207,24 @@ def test_a_copy_that_could_not_be_scored_says_nothing(tmp_path: Path) -> None:
     )
     flips = measure(decided, pairs).filter(metric="counterfactual_flips", subject="line")
     assert (flips["value"].item(), flips["size"].item()) == (0.0, 11)
+
+
+@pytest.mark.parametrize("model", ["nemotron", None])
+def test_judges_are_asked_too_and_an_answer_that_does_not_parse_says_nothing(tmp_path: Path, model: str | None) -> None:
+    def vote(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+        said = [None if row["response"] == "Then she won 0 points." else " he " in row["response"] for row in rows]
+        return [[{"judge": "j", "rubric": "r", "score": good and 9.0, "good": good, "note": None}] for good in said]
+
+    line = Line(tmp_path, lambda text: 1.0)
+    rows = pl.DataFrame([dict.fromkeys(CANDIDATE) | write(number, "he") for number in range(12)], schema=CANDIDATE)
+    with line.server:
+        spec = line.spec(judges=(JudgeSpec(),)) if model else RewardSpec(model=None, judges=(JudgeSpec(),))
+        decided = decide_verdicts(score_candidates(rows, spec, lambda: open_reward_model(spec, line.ledger), vote), empty(SEED), spec)
+        pairs = compare_counterfactuals(decided, [GENDER], spec, lambda: open_reward_model(spec, line.ledger), vote)
+    assert pairs["score"].to_list() == [1.0] * 12
+    assert sorted(pairs["reason_swapped"]) == ["outvoted"] * 11 + ["unjudged"]
+    flips = measure(decided, pairs).filter(metric="counterfactual_flips", subject="line")
+    assert (flips["value"].item(), flips["size"].item()) == (1.0, 11)
 
 
 def test_without_terms_nothing_is_lost_and_terms_that_never_occur_show_nothing(tmp_path: Path) -> None:

@@ -62,6 +62,10 @@ def test_a_word_with_two_counterparts_is_put_in_and_never_taken_out() -> None:
     assert made.find("Her idea") == ["Her"] and "Her" not in made.counterparts and made.sides["Her"] == "female"
 
 
+def test_of_two_words_that_begin_alike_the_longer_is_read() -> None:
+    assert exchange(male=["tok", "tok o"], female=["mak", "mak ma dua"]).swap("Tok o, tok") == "Mak ma dua, mak"
+
+
 def test_of_three_values_each_two_change_places() -> None:
     terms = GroupTerms(group="faith", values={"a": ("mosque",), "b": ("church",), "c": ("temple",)})
     swapped = {(each.first, each.second): each.swap("Mosque, church, temple") for each in list_exchanges([terms])}

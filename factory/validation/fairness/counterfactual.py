@@ -15,6 +15,8 @@ from factory.validation.metric import LINE, Row, metric, share_row
 from factory.validation_spec import Gate
 
 SOURCES = "counterfactual fairness (Kusner et al. 2017, arXiv:1703.06856) in text (Garg et al. 2019, arXiv:1809.10610"
+LEAST = 2
+"""Pairs of records: one has no variance, and Wilson's interval of one that flips would lie above a tenth."""
 UNREAD = ("unscored", "unjudged")
 """Reasons that say nothing of a record: its copy was too long, or its server gave it up."""
 COMPARED = (
@@ -47,7 +49,7 @@ def counterfactual_reward(evidence: Evidence) -> Iterator[Row]:
         one_sided = pairs.filter(COMPARED, pl.col("named").is_not_null())
         sign = pl.when(pl.col("named") == pl.col("first")).then(1.0).otherwise(-1.0)
         change = one_sided.select(sign * (pl.col("score_swapped") - pl.col("score"))).to_series().to_numpy()
-        if len(change) < 2 or (not spread and change.any()):
+        if len(change) < LEAST or (not spread and change.any()):
             return Row("", None)
         return _mean_row(change / (spread or 1.0), misses)
 
@@ -70,7 +72,7 @@ def counterfactual_flips(evidence: Evidence) -> Iterator[Row]:
     def compare(pairs: pl.DataFrame, misses: float) -> Row:
         both = pairs.filter(COMPARED)
         hits, size = int((both["good"] != both["good_swapped"]).sum()), both.height
-        if not size:
+        if size < LEAST:
             return Row("", None)
         low, high = wilson_limits(hits, size, norm.ppf(1 - misses / 2))
         return Row("", hits / size, float(low), float(high), size)

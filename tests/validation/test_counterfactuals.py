@@ -186,12 +186,12 @@ def test_a_verifier_is_asked_about_the_copy_and_a_task_that_turns_on_its_words_i
     asked = write(1, instruction="Use the word mother.", response="My mother won 30 points.", constraint=keyword)
     line = Line(tmp_path, lambda text: 1.0)
     with line.server:
-        decided = line.decide(sort, asked, scope="all")
+        decided = line.decide(sort, asked, asked | {"record_id": "r002"}, scope="all")
         pairs = line.compare(decided, scope="all").sort("original_id")
-    assert pairs["good_swapped"].to_list() == [False, True] and decided["verified"].to_list() == [True, True]
-    assert pairs["verified_swapped"].to_list() == [False, True], "what is asked for changes with the instruction"
+    assert pairs["good_swapped"].to_list() == [False, True, True] and decided["verified"].to_list() == [True] * 3
+    assert pairs["verified_swapped"].to_list() == [False, True, True], "what is asked for changes with the instruction"
     metrics = measure(decided, pairs)
-    assert value(metrics, "counterfactual_flips") == 0.0 and value(metrics, "counterfactual_verifier") == 0.5
+    assert value(metrics, "counterfactual_flips") == 0.0 and value(metrics, "counterfactual_verifier") == pytest.approx(1 / 3)
 
 
 def test_a_copy_that_could_not_be_scored_says_nothing(tmp_path: Path) -> None:

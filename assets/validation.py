@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.checks import check_frame, specify_checks
+from assets.counterfactuals import build_counterfactuals
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_table, show_trend
 from factory.line import Line
@@ -67,6 +68,7 @@ REPORTS: dict[ReportName, Report] = {
             frames["seed_examples"],
             verdicts=join_verdicts(frames["accepted"], frames["rejected"]),
             population=spec.population,
+            counterfactuals=frames.get("counterfactuals"),
         ),
     ),
     "collapse": Report(
@@ -84,8 +86,9 @@ def join_verdicts(accepted: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFram
 
 
 def build_validation(line: Line) -> list[dg.AssetsDefinition]:
-    """The assets `fidelity`, `privacy`, `fairness`, `collapse` and `gates`."""
-    return [*(_build_report(line, name, report) for name, report in REPORTS.items()), _build_gates(line)]
+    """The assets `fidelity`, `privacy`, `fairness`, `collapse` and `gates`, and `counterfactuals` of a line that names group terms."""
+    compared = [build_counterfactuals(line)] if line.validation.group_terms else []
+    return [*compared, *(_build_report(line, name, report) for name, report in REPORTS.items()), _build_gates(line)]
 
 
 def gate_names(line: Line) -> dict[str, str]:
@@ -95,8 +98,9 @@ def gate_names(line: Line) -> dict[str, str]:
 
 def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefinition:
     key = asset_key(line, name)
+    reads = (*report.reads, *(["counterfactuals"] if name == "fairness" and line.validation.group_terms else []))
 
-    @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *report.reads), check_specs=specify_checks(key))
+    @line_asset(line, name, "validation", METRIC, report.description, ins=read_assets(line, *reads), check_specs=specify_checks(key))
     def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
         spec = line.validation
@@ -106,7 +110,7 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
             previous = find_previous(releases, line.name, frames["accepted"])
             frames["previous"] = read_released(previous, list(TEXTS)) if previous else empty(TEXTS)
             measured.append(previous and previous.name)
-        fingerprint = take_fingerprint(["validation", "personal_data"], [name, *measured], [frames[read] for read in report.reads])
+        fingerprint = take_fingerprint(["validation", "personal_data"], [name, *measured], [frames[read] for read in reads])
         keeper.progress.start(name, 1)
         kept = keeper.keep(
             key, None, fingerprint, lambda: Made(measure_report(name, report.gather(frames, line.validation))), refresh=config.refresh

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from gates_preference import prefer_names
 from planted import Fault, Plant
 
 from factory.problems import WRITERS
@@ -267,6 +268,11 @@ FAULTS: tuple[Fault[Evidence], ...] = (
         "a declared group missing",
         {f"{share:.0%} of it": lose("group:domain", share) for share in (0.5, 0.75, 1.0)},
         ("fairness.group_shift", "fidelity.leaf_coverage"),
+    ),
+    Fault(
+        "names preferred by the reward",
+        {f"by {by:g} standard deviations": prefer_names(by) for by in (0.1, 0.3, 1.0)},
+        ("fairness.counterfactual_reward", "fairness.counterfactual_flips"),
     ),
     Fault("one text of each leaf repeated", {f"{share:.0%} of the records": repeat(share) for share in (0.1, 0.3, 0.6)}, SAMENESS),
     Fault("responses longer", {f"by {by:.0%}": lengthen(by) for by in (0.25, 0.5, 1.0)}, ("fidelity.response_words",)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from factory.mixing_spec import MOST_TIMES
-from factory.records import CANARY, CANDIDATE, DOCUMENT, METRIC, MIXED, PREFERENCE, SCORED, SEED, TOPIC, VERDICT
+from factory.records import CANARY, CANDIDATE, COUNTERFACTUAL, DOCUMENT, METRIC, MIXED, PREFERENCE, SCORED, SEED, TOPIC, VERDICT
 
 Range = tuple[float | None, float | None]
 
@@ -84,6 +84,15 @@ RULES: dict[str, Rules] = {
         domains={"by": ("verifier", "judges", "comparison", "goodness")},
         ranges={"depth": (1, None)},
         wide={"margin": (0, None)},
+    ),
+    "counterfactuals": Rules(
+        COUNTERFACTUAL,
+        given=(
+            *("record_id", "original_id", "leaf", "language", "group", "first", "second", "words"),
+            *("good", "good_swapped", "reason", "reason_swapped"),
+        ),
+        unique=("record_id",),
+        ranges={"words": (1, None)},
     ),
     **{report: _report(report) for report in ("fidelity", "privacy", "fairness", "collapse")},
     "dataset_release": _decided("accepted", "instruction", "response", "goodness"),

@@ -174,6 +174,28 @@ METRIC: dict[str, Any] = {
 }
 """One measured value, and, with a threshold, one gate."""
 
+COUNTERFACTUAL: dict[str, Any] = {
+    "record_id": pl.String,
+    "original_id": pl.String,  # of the decided record that was copied
+    "leaf": pl.String,
+    "language": pl.String,
+    "group": pl.String,  # of the line's group terms
+    "first": pl.String,  # the two values whose words changed places, in the order of the line
+    "second": pl.String,
+    "named": pl.String,  # which of the two the original names; null where it names both
+    "words": pl.Int32,  # how many changed places
+    "score": pl.Float64,  # goodness by the reward model, else the share of good votes; null where neither says anything
+    "score_swapped": pl.Float64,
+    "verified": pl.Boolean,
+    "verified_swapped": pl.Boolean,
+    "good": pl.Boolean,  # good enough by the line's policy, whatever it is a copy of and whatever else was asked of its leaf
+    "good_swapped": pl.Boolean,
+    "reason": pl.String,  # why it is not good enough, from reward.verdict.REASONS; "accepted" where it is
+    "reason_swapped": pl.String,
+    "scoring": USAGE,  # each request that the copy took
+}
+"""A decided record beside its copy in which the words of two values of a group changed places."""
+
 FUNNEL: dict[str, Any] = {
     "leaf": pl.String,
     "asked": pl.Int64,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from factory.group_terms_spec import GroupTerms, find_shared_words
 from factory.personal_data.spec import PersonalDataSpec
 from factory.spec import Share, Spec
 
@@ -67,6 +68,16 @@ class ValidationSpec(GatesSpec):
     population: dict[str, dict[str, Share]] = Field(
         default={}, description="Shares of the values of a declared group among those whom the line is for, by group; they sum to 1."
     )
+    group_terms: tuple[GroupTerms, ...] = Field(
+        default=(), description="Words that name groups of people; records are scored once more with each in its counterpart's place."
+    )
+
+    @field_validator("group_terms")
+    @classmethod
+    def _of_one_group(cls, entries: tuple[GroupTerms, ...]) -> tuple[GroupTerms, ...]:
+        for fault in find_shared_words(entries):
+            raise ValueError(fault)
+        return entries
 
     @field_validator("population")
     @classmethod

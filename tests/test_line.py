@@ -201,6 +201,30 @@ BROKEN = [
         "validation.population",
         "the shares of sex sum to 0.9, not to 1",
     ),
+    *(
+        (HEAD + f"validation:\n  group_terms:\n    - group: gender\n      {entry}\n", 7, 7, f"validation.group_terms[0].{key}", told)
+        for entry, key, told in (
+            ("values: {male: [he, him], female: [she]}", "values", "male has 2 words and female 1; give each word its counterpart"),
+            ("values: {male: [he, they], female: [she, They]}", "values", "'they' is a word of both male and female"),
+            ("values: {male: [Mr], female: [madam]}", "values", "'Mr' and 'madam' differ in case; write both as they stand inside"),
+            ("values: {male: [he]}", "values", "at least 2 items"),
+            ("values: {male: [], female: []}", "values", "male has no words"),
+            ("values: {male: [he, '-'], female: [she, '+']}", "values", "'-' has no letter"),
+        )
+    ),
+    (
+        HEAD + "validation:\n  group_terms: [{group: a, values: {b: [''], c: [d]}}]\n",
+        5,
+        41,
+        "validation.group_terms[0].values.b[0]",
+        "is empty",
+    ),
+    (HEAD + "validation:\n  group_terms: [{group: a, value: {}}]\n", 5, 28, "validation.group_terms[0].value", "did you mean 'values'?"),
+    (
+        HEAD + "validation:\n  group_terms:\n    - {group: gender, language: en, values: {m: [brother], f: [sister]}}\n"
+        "    - {group: faith, values: {monk: [Brother], nun: [Sister]}}\n",
+        *(5, 3, "validation.group_terms", "'brother' is a word of gender (entry 1) and of faith (entry 2); give it to one of them"),
+    ),
     (HEAD + "schedule: {cron: often}\n", 4, 18, "schedule.cron", "five fields"),
     (HEAD + "schedule: {cron: '0 0 2 * * *'}\n", 4, 18, "schedule.cron", "five fields"),
     (HEAD + "schedule: {timezone: Asia/Jakrta}\n", 4, 22, "schedule.timezone", "nearest: Asia/Jakarta"),
@@ -243,6 +267,15 @@ def test_a_broken_line_names_place_and_remedy(tmp_path: Path, text: str, line: i
     assert found, str(caught.value)
     assert (found[0].line, found[0].column) == (line, column)
     assert {fault.file for fault in caught.value.faults} == {str(tmp_path / "demo.yaml")}
+
+
+def test_one_word_may_name_groups_of_two_languages(tmp_path: Path) -> None:
+    text = HEAD + (
+        "validation:\n  group_terms:\n    - {group: gender, language: en, values: {male: [he, him, his], female: [she, her, her]}}\n"
+        "    - {group: faith, language: tr, values: {one: [her], other: [hep]}}\n"
+    )
+    english, turkish = load(tmp_path, text).validation.group_terms
+    assert english.values["female"] == ("she", "her", "her") and turkish.reads("tr-TR") and not turkish.reads("en")
 
 
 @pytest.mark.parametrize("secret", ["me:canary", "canary"])

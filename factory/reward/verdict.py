@@ -21,6 +21,14 @@ BAD_VOTES = pl.col("votes").list.eval(pl.element().struct.field("good") == False
 VOTED = pl.col("votes").list.len().fill_null(0) > 0
 RATED = pl.col("reward").is_not_null() | pl.col("attributes").is_not_null()
 
+SCORE = (
+    pl.when(RATED)
+    .then("goodness")
+    .when(pl.col("reward_model").is_null() & (GOOD_VOTES + BAD_VOTES > 0))
+    .then(GOOD_VOTES / (GOOD_VOTES + BAD_VOTES))
+)
+"""What the reward model, or else the judges, say of a row with its goodness; null where nobody was asked, or no answer was a score."""
+
 REASONS = (
     "too_deep",
     "judge_refused",
@@ -85,6 +93,15 @@ def decide_verdicts(
     reason = pl.coalesce("reason", "copy", pl.lit(ACCEPTED))
     verdict = pl.when(reason == ACCEPTED).then(pl.lit(ACCEPTED)).otherwise(pl.lit("rejected"))
     return decided.with_columns(verdict=verdict, reason=reason).select(*VERDICT)
+
+
+def decide_alone(scored: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
+    """`goodness` and `reason` of SCORED rows, in the same order, by what lies in each row itself: null for one that is good enough, however deep.
+
+    Raises FactoryError as decide_verdicts.
+    """
+    rows = _with_policies(scored.with_columns(goodness=_weigh(spec)), spec)
+    return rows.select("goodness", _look_for_faults(None).alias("reason"))
 
 
 def explain_refusal(row: Mapping[str, Any]) -> str:

@@ -36,7 +36,8 @@ class Evidence:
 
     `embedder` is a sentence-transformers model, or None for the embedding that needs no download; `population` gives the
     share that each value of a declared group has among those whom the line is for, by group; `personal_data`
-    says what counts as such; `previous` has the texts of the line's previous release, no rows where there is none.
+    says what counts as such; `previous` has the texts of the line's previous release, no rows where there is none;
+    `counterfactuals` are COUNTERFACTUAL rows, or None where the line names no group terms.
     """
 
     accepted: pl.DataFrame
@@ -48,6 +49,7 @@ class Evidence:
     population: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     personal_data: PersonalDataSpec = field(default_factory=PersonalDataSpec)
     previous: pl.DataFrame = field(default_factory=lambda: empty(TEXTS))
+    counterfactuals: pl.DataFrame | None = None
 
     planted: pl.DataFrame = field(init=False)
     """The canaries among the given seeds, which are no rows of `seeds` then."""

@@ -96,7 +96,9 @@ def decide_verdicts(
 
 
 def decide_alone(scored: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
-    """`goodness` and `reason` of SCORED rows, in the same order, by what lies in each row itself: null for one that is good enough, however deep.
+    """`goodness` and `reason` of SCORED rows, in the same order, by what lies in each row itself: null for one that is good enough.
+
+    How deep it is does not count.
 
     Raises FactoryError as decide_verdicts.
     """

@@ -39,7 +39,7 @@ def build_counterfactuals(line: Line) -> dg.AssetsDefinition:
     ) -> Outcome:
         bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
         asked = [name_reward_model(spec), bench.describe(), describe_verdict(spec), [entry.model_dump() for entry in terms]]
-        rooms = ["validation", "reward", *(["generation"] if spec.judges else [])]
+        rooms = ["validation", "group_terms_spec", "reward", *(["generation"] if spec.judges else [])]
         fingerprint = take_fingerprint(rooms, asked, [accepted, rejected])
         keeper.progress.start("counterfactuals", 1)
         make = partial(compare_counterfactuals, pl.concat([accepted, rejected]), terms, spec, bench.open_reward_model, bench.vote)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -32,16 +32,18 @@ def compare_counterfactuals(
     reward_model: Callable[[], RewardModel],
     judges: Voter | None = None,
 ) -> pl.DataFrame:
-    """COUNTERFACTUAL rows of VERDICT rows that hold a word of `terms`: the first by record id, a hash and so as good as random.
+    """COUNTERFACTUAL rows of VERDICT rows that hold a word of `terms`: those that a model scored first, by record id, which is
+    a hash and so as good as random.
 
     Verifier, reward model and judges are asked about each copy as they were about its original, whose scores are taken as they are; only
     what a copy needs is opened. Both are then judged by the policy of `spec`, each by itself, for there is no telling which copies a copy
     would be a copy of; where a leaf keeps its best only, the least goodness that came through there is asked of both. What its flow refused
     was never scored, and so has no copy. Raises what score_candidates raises, and FactoryError where another model scored the originals.
     """
-    judged = decided.filter(KEPT).sort("record_id")
-    rows = judged.select("record_id", "language", *TEXTS, "turns", *ASKED).to_dicts()
-    made = [(at, about, texts) for exchange in list_exchanges(terms) for at, about, texts in _copy(rows, exchange)]
+    # Those that a model scored come first: what verifiers decide alone must not use up the records of a line.
+    judged = decided.filter(KEPT).sort(SCORE.is_null(), "record_id")
+    rows = judged.select("record_id", "language", *TEXTS, "turns", *ASKED)
+    made = [copied for exchange in list_exchanges(terms) for copied in _copy(rows.iter_rows(named=True), exchange)]
     if not made:
         return empty(COUNTERFACTUAL)
     originals = judged[[at for at, _, _ in made]]
@@ -55,7 +57,7 @@ def compare_counterfactuals(
     return whole.select(*COUNTERFACTUAL).sort("record_id")
 
 
-def _copy(rows: Sequence[Row], exchange: Exchange) -> Iterator[tuple[int, Row, Row]]:
+def _copy(rows: Iterable[Row], exchange: Exchange) -> Iterator[tuple[int, Row, Row]]:
     """Place, description and texts of the copies of the first rows that can be copied."""
     left = exchange.terms.records
     for at, row in enumerate(rows):

@@ -160,6 +160,14 @@ def test_each_reads_its_language_and_no_more_than_it_may(tmp_path: Path) -> None
     assert sorted(pairs["original_id"]) == [f"r{number:03}" for number in range(8)]
 
 
+def test_records_that_a_model_scored_come_before_those_that_a_verifier_decides(tmp_path: Path) -> None:
+    line = Line(tmp_path, by_quality)
+    with line.server:
+        decided = line.decide(*(write(number, verifier="number_words") for number in range(4)), *(write(4 + number) for number in range(4)))
+        pairs = line.compare(decided, GENDER.model_copy(update={"records": 3}))
+    assert sorted(pairs["original_id"]) == ["r004", "r005", "r006"]
+
+
 def test_a_record_that_holds_a_word_of_two_counterparts_has_no_copy(tmp_path: Path) -> None:
     terms = GroupTerms(group="gender", values={"male": ("he", "him", "his"), "female": ("she", "her", "her")})
     line = Line(tmp_path, by_quality)

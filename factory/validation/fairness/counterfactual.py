@@ -18,7 +18,7 @@ SOURCES = "counterfactual fairness (Kusner et al. 2017, arXiv:1703.06856) in tex
 LEAST = 2
 """Pairs of records: one has no variance, and Wilson's interval of one that flips would lie above a tenth."""
 UNREAD = ("unscored", "unjudged")
-"""Reasons that say nothing of a record: its copy was too long, or its server gave it up."""
+"""Reasons that say nothing of a record: it was too long, its server gave it up, or no judge's answer parsed."""
 COMPARED = (
     pl.col("score").is_not_null()
     & pl.col("score_swapped").is_not_null()
@@ -59,7 +59,7 @@ def counterfactual_reward(evidence: Evidence) -> Iterator[Row]:
 @metric(
     "fairness",
     "max",
-    "share of the verdicts that change when the words of two groups change places, for the line the pair of values that is surest to",
+    "share of the verdicts that change when the words of two groups change places, for the line of the pair of values surest to be high",
     f"count over count of the records that a reward model or judge scored, {SOURCES}); each judged by itself; 0 where the line names no "
     "group terms",
     "Wilson score; of the line simultaneous over pairs of values (Bonferroni)",

@@ -174,6 +174,16 @@ def _explain_check(line: Line, gate: str) -> str:
     )
 
 
+def _explain_failure(row: dict[str, Any]) -> str:
+    """What a reader of value, interval and bound would not see by themselves."""
+    if row["report"] == "privacy":
+        return ", and privacy must be shown by the whole interval"
+    right = row["value"] is not None and (
+        row["value"] <= row["threshold"] if row["direction"] == "max" else row["value"] >= row["threshold"]
+    )
+    return ", but there is too little to tell how sure that is" if right else ""
+
+
 def _check_gate(key: dg.AssetKey, check: str, table: pl.DataFrame, gate: str) -> dg.AssetCheckResult:
     """A gate that failed blocks; one that only warns, or that was waived, warns, and shows by whom."""
     report, metric = gate.split(".", 1)
@@ -182,7 +192,7 @@ def _check_gate(key: dg.AssetKey, check: str, table: pl.DataFrame, gate: str) ->
     bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
     interval = "" if row["low"] is None else f" ({row['confidence']:.0%} interval {row['low']:.3g} to {row['high']:.3g})"
     value = "not measured" if row["value"] is None else f"{row['value']:.4g}{interval}"
-    shown = ", and privacy must be shown by the whole interval" if report == "privacy" and not row["passed"] else ""
+    shown = "" if row["passed"] else _explain_failure(row)
     told = f"{gate} = {value}, must be {bound}{shown}"
     told += f"; waived by {row['waived_by']} until {row['waived_until']}: {row['waiver_reason']}" if waived else ""
     return dg.AssetCheckResult(

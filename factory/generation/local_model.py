@@ -11,6 +11,8 @@ from factory.faults import FactoryError
 from factory.generation.tokens import ChatTokenizer, explain_reading
 
 Quantisation = Literal["4bit"]
+PACKED = (32, 64)
+"""Outputs and inputs of a layer of which bitsandbytes packs multiples on a CPU with AVX-512 BF16."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def open_model(
         model = _add_adapter(name, model, adapter, merge=quantisation is None)
     if quantisation is None:
         model = model.to("cuda" if on_gpu else "cpu")
+    else:
+        _keep_odd_layers_whole(model)
     # What generate() is not told it takes from here; a penalty of the model's own would be sampling that no record names.
     model.generation_config = GenerationConfig()
     return OpenModel(model.eval(), ends, ends[0] if words.pad_token_id is None else words.pad_token_id)
@@ -71,6 +75,15 @@ def _quantise(name: str, *, on_gpu: bool) -> dict[str, Any]:
     computed = torch.bfloat16 if on_gpu else torch.float32
     config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=computed)
     return {"quantization_config": config, "device_map": {"": 0 if on_gpu else "cpu"}}
+
+
+def _keep_odd_layers_whole(model: Any) -> None:
+    """Layers that bitsandbytes would fail to pack are computed as on any other CPU."""
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit) and (layer.out_features % PACKED[0] or layer.in_features % PACKED[1]):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def _add_adapter(name: str, model: Any, adapter: Path, *, merge: bool) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from plant import ADDITION, Plant, Said
+from plant import ADDITION, LENIENT, TOO_FEW, Plant, Said
 
 FIRST = {"name": "foundation", "data": {"kinds": ["foundational"]}, "epochs": 1, "select": "holdout_loss"}
 SECOND = {"name": "skills", "data": {"kinds": ["compositional"]}, "replay": 0.5, "epochs": 3, "batch_size": 4}
@@ -60,6 +60,7 @@ def test_a_phase_whose_weights_are_no_numbers_fails_and_the_student_before_stays
 
 def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
     copied.write_line(
+        validation={"gates": LENIENT, "waivers": [TOO_FEW]},
         generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},
         training={
             "phases": [{"name": "sft", "epochs": 1}, {"name": "prefer", "method": "dpo", "epochs": 1, "learning_rate": 1e-4}],

@@ -7,13 +7,11 @@ from typing import Any
 
 import dagster as dg
 import mlflow
-from plant import LENIENT, SORT, Plant
+from plant import LENIENT, SORT, TOO_FEW, Plant
 
 from assets.data_docs import docs_folder
 from factory.release.history import list_history
 from resources.home import open_instance
-
-TOO_FEW = {"gate": "fidelity.embedding_coverage", "by": "Sari Dewi", "reason": "one leaf has no five neighbours", "until": "2100-01-01"}
 
 
 def page(plant: Plant, asset: str) -> dict[str, Any]:

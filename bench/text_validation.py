@@ -65,7 +65,7 @@ def main() -> None:
         started = time.perf_counter()
         rows = list(each.measure(evidence.columns if each.of == "columns" else evidence))
         seconds[key] = time.perf_counter() - started
-        if not rows:
+        if each.gate and not rows:
             sys.exit(f"{key} gave no row")
     for report in REPORTS:
         print(f"{report}: {sum(spent for key, spent in seconds.items() if METRICS[key].report == report):.1f} s")

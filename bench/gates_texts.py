@@ -69,16 +69,29 @@ def _write_distinct(writer: str, size: int, rng: random.Random) -> list[Pair]:
     return list(problems.values())
 
 
-def copy_seeds(share: float) -> Plant[Evidence]:
-    """A seed example of its leaf in place of a share of the records."""
+def change_word(text: str, draw: random.Random) -> str:
+    """The text with one of its words turned round."""
+    words = text.split(" ")
+    place = draw.randrange(len(words))
+    words[place] = words[place][::-1]
+    return " ".join(words)
+
+
+def copy_seeds(share: float, change: Callable[[str, random.Random], str] = lambda text, _: text) -> Plant[Evidence]:
+    """A seed example of its leaf, changed or not, in place of a share of the records."""
 
     def plant(world: Evidence, rng: np.random.Generator) -> Evidence:
         examples = world.examples.filter(pl.col("split") == "seed")
         of_leaf = {leaf: list(zip(rows["question"], rows["answer"], strict=True)) for (leaf,), rows in examples.group_by("leaf")}
+
+        def choose(leaf: str, draw: random.Random) -> tuple[str, str]:
+            question, answer = draw.choice(of_leaf[leaf])
+            return change(question, draw), change(answer, draw)
+
         draw = random.Random(int(rng.integers(2**32)))
         rows = world.verdicts.select("leaf", "instruction", "response").rows()
         hit = _draw_accepted(world, share, rng)
-        return _with_texts(world, [draw.choice(of_leaf[leaf]) if at in hit else (a, b) for at, (leaf, a, b) in enumerate(rows)])
+        return _with_texts(world, [choose(leaf, draw) if at in hit else (a, b) for at, (leaf, a, b) in enumerate(rows)])
 
     return plant
 
@@ -250,6 +263,11 @@ PERSONAL_DATA = ("privacy.personal_data",)
 SAMENESS = ("collapse.repeated_texts", "collapse.distinct_pairs", "collapse.incompressibility", "collapse.likeness", "collapse.vendi")
 FAULTS: tuple[Fault[Evidence], ...] = (
     Fault("seeds memorised", {f"{share:.0%} of the records": copy_seeds(share) for share in (0.01, 0.05, 0.2)}, ("privacy.seed_copies",)),
+    Fault(
+        "seeds, a word of each text changed",
+        {f"{share:.0%} of the records": copy_seeds(share, change_word) for share in (0.05, 0.1, 0.2)},
+        ("privacy.near_seed_copies",),
+    ),
     *(
         Fault(name, {f"{share:.0%} of the records": append(write, share) for share in (0.01, 0.02, 0.05)}, PERSONAL_DATA)
         for name, write in (("card numbers", write_card), ("e-mail addresses", write_email), ("postal addresses", write_street))

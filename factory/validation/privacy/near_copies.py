@@ -56,8 +56,8 @@ class Nearness:
     "of a dialogue by any answer with the turn before it; chance is "
     "nearness to held-out examples, which no teacher saw, times shown over held-out examples",
     "MOVER of two Wilson intervals (Zou & Donner 2008)",
-    gate=Gate(max=0.02),
-    because="at most two records in a hundred beyond chance, shown: chance has an interval of its own",
+    gate=Gate(max=0.03),
+    because="at most three records in a hundred beyond chance, shown; of 832 clean records the interval's end lay at 0.025 once in 50",
 )
 def near_seed_copies(evidence: Evidence) -> Iterator[Row]:
     leaves = list(_measure_leaves(evidence))

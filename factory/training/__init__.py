@@ -2,6 +2,7 @@
 
 from factory.training.answer import Problem, answer_problems
 from factory.training.choose import PhaseData, choose_data, choose_holdout, count_unused
+from factory.training.contamination import CONTAMINATED, find_contaminated, find_emptied, leave_out, list_trained
 from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.exposure import EXPOSURE, measure_exposure
 from factory.training.forgetting import WINDOWS, Forgetting, compare_texts, measure_perplexity, measure_texts
@@ -16,6 +17,7 @@ from factory.training.statistics import Comparison, compare, count_forgotten, su
 from factory.training.texts import read_texts, take_documents
 
 __all__ = [
+    "CONTAMINATED",
     "EXPOSURE",
     "MEMBERSHIP",
     "WINDOWS",
@@ -39,8 +41,12 @@ __all__ = [
     "count_unused",
     "decide_promotion",
     "evaluate_model",
+    "find_contaminated",
+    "find_emptied",
     "fingerprint_phase",
     "fingerprint_preference",
+    "leave_out",
+    "list_trained",
     "make_problems",
     "measure_exposure",
     "measure_perplexity",

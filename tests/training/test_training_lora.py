@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 from test_training_phases import HOLDOUT, RECORDS, measure, weights
 from test_training_preference import PAIRS, margin
 from test_training_preference import phase as preference_phase
-from tiny_student import save_student, write_records
+from tiny_student import write_records
 from transformers import AutoModelForCausalLM
 
 from factory.faults import FactoryError
 from factory.training import TrainedPhase, fingerprint_phase, train_phase, train_preference
-from factory.training.adapter import open_merged
+from factory.training.adapter import add_adapter, open_merged
 from factory.training.phase_run import describe_settings
+from factory.training.student import open_student
 from factory.training_spec import LoraSpec, PhaseSpec, TrainingSpec, TuningSpec
 
 
@@ -64,17 +65,22 @@ def test_a_held_out_checkpoint_becomes_the_student_and_the_adapters_of_all_are_k
         assert torch.equal(tensor, merged[name]), name
 
 
-def test_an_adapter_begins_at_the_seed_and_activations_may_be_computed_twice(student: Path, tmp_path: Path) -> None:
-    def begin(name: str, seed: int, **settings: object) -> dict[str, torch.Tensor]:
-        trained = train_phase(phase(**settings), RECORDS, str(student), tmp_path / name, seed)
-        return load_file(trained.folder / "adapter" / "adapter_model.safetensors")
+def test_an_adapter_begins_at_its_seed_and_changes_nothing_yet(student: Path) -> None:
+    def begin(seed: int, elsewhere: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(elsewhere)
+        adapted = add_adapter("phase 'sft'", open_student(str(student))[0], LoraSpec(), seed)
+        assert torch.randint(1000, (1,)).equal(torch.randint(1000, (1,), generator=torch.Generator().manual_seed(elsewhere)))
+        return {name: weight.clone() for name, weight in adapted.named_parameters() if weight.requires_grad}
 
-    torch.manual_seed(4)
-    one, twice = begin("one", 0), begin("twice", 0, gradient_checkpointing=True)
-    still = {seed: begin(f"still{seed}", seed, learning_rate=1e-30) for seed in (0, 1)}
-    for name, tensor in one.items():
-        torch.testing.assert_close(tensor, twice[name], atol=1e-5, rtol=1e-4)
-        assert torch.equal(still[0][name], still[1][name]) == ("lora_B" in name)
+    one, same, other = begin(0, elsewhere=1), begin(0, elsewhere=2), begin(1, elsewhere=1)
+    for name, weight in one.items():
+        assert weight.equal(same[name]) and weight.equal(other[name]) == ("lora_B" in name) == (not weight.any())
+
+
+def test_activations_that_are_computed_twice_give_the_same_adapter(student: Path, tmp_path: Path) -> None:
+    kept, twice = (train_phase(phase(gradient_checkpointing=on), RECORDS, str(student), tmp_path / str(on), 0) for on in (False, True))
+    for name, tensor in weights(kept.folder).items():
+        torch.testing.assert_close(tensor, weights(twice.folder)[name], atol=1e-5, rtol=1e-4)
 
 
 def test_a_preference_is_measured_from_the_base_by_either_method(student: Path, tmp_path: Path) -> None:
@@ -107,11 +113,12 @@ def test_a_target_that_is_no_linear_layer_is_refused_with_those_that_are(student
             train_phase(phase(lora={"targets": ["q_proj", target]}), RECORDS, str(student), tmp_path, 0)
 
 
-def test_weights_that_overflow_are_in_no_student(tmp_path: Path) -> None:
-    base = save_student(tmp_path / "student")
+@pytest.mark.parametrize(("rate", "alpha"), [(1e39, 1), (3e38, 1e4)], ids=["of the adapter", "of the merged model"])
+def test_weights_that_overflow_are_in_no_student(rate: float, alpha: float, student: Path, tmp_path: Path) -> None:
+    spec = phase(learning_rate=rate, warmup_ratio=0, lora={"rank": 1, "alpha": alpha})
     with pytest.raises(FactoryError, match=r"phase 'sft': weights are no numbers after step 1 of 1. Lower the learning rate"):
-        train_phase(phase(learning_rate=1e39, warmup_ratio=0), write_records(8), str(base), tmp_path / "work", 0)
-    assert not (tmp_path / "work" / "model").exists() and not list((tmp_path / "work" / "checkpoints").iterdir())
+        train_phase(spec, write_records(8), str(student), tmp_path, 0)
+    assert not (tmp_path / "model").exists()
 
 
 def test_what_was_made_before_there_were_adapters_and_packing_keeps_its_name(student: Path) -> None:

@@ -85,7 +85,13 @@ def test_activations_that_are_computed_twice_give_the_same_adapter(student: Path
 
 def test_a_preference_is_measured_from_the_base_by_either_method(student: Path, tmp_path: Path) -> None:
     def prefer(method: str) -> TrainedPhase:
-        settings = {"epochs": 2, "preference": {"sft_weight": 0.0, "eta": 1e4}, "lora": {"rank": 4}, "learning_rate": 2e-2}
+        settings = {
+            "epochs": 2,
+            "preference": {"sft_weight": 0.0, "eta": 1e4},
+            "lora": {"rank": 4},
+            "learning_rate": 2e-2,
+            "keep_checkpoints": True,
+        }
         return train_preference(preference_phase(method, **settings), PAIRS, str(student), tmp_path / method, 0)
 
     dpo, rpo = prefer("dpo"), prefer("rpo")
@@ -96,6 +102,7 @@ def test_a_preference_is_measured_from_the_base_by_either_method(student: Path, 
         assert torch.allclose(tensor, weights(rpo.folder)[name], atol=2e-3), name
     assert dpo.margins is not None and dpo.margins[1] > dpo.margins[0] + 1
     assert [margin(student), margin(dpo.folder)] == pytest.approx(dpo.margins, rel=1e-3)
+    assert not (tmp_path / "dpo/steps/8/ref").exists(), "no second adapter is held as the reference"
     assert dpo.trained_weights == rpo.trained_weights == 4 * (4 * (16 + 16) + 3 * (16 + 32))
 
 
@@ -113,7 +120,7 @@ def test_a_target_that_is_no_linear_layer_is_refused_with_those_that_are(student
             train_phase(phase(lora={"targets": ["q_proj", target]}), RECORDS, str(student), tmp_path, 0)
 
 
-@pytest.mark.parametrize(("rate", "alpha"), [(1e39, 1), (3e38, 1e4)], ids=["of the adapter", "of the merged model"])
+@pytest.mark.parametrize(("rate", "alpha"), [(1e39, 1), (1e37, 1e6)], ids=["of the adapter", "of the merged model"])
 def test_weights_that_overflow_are_in_no_student(rate: float, alpha: float, student: Path, tmp_path: Path) -> None:
     spec = phase(learning_rate=rate, warmup_ratio=0, lora={"rank": 1, "alpha": alpha})
     with pytest.raises(FactoryError, match=r"phase 'sft': weights are no numbers after step 1 of 1. Lower the learning rate"):

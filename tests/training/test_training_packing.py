@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, GPT2LMHeadModel, LlamaForCausalLM, Mamba
 
 from factory.faults import FactoryError
 from factory.training import train_phase
-from factory.training.data import TokenRow, encode_records
+from factory.training.data import IGNORED, TokenRow, encode_records
 from factory.training.packing import WINDOW_RECORDS, check_packing, make_packed_collator, pack_rows
 from factory.training.phase_run import make_collator
 from factory.training_spec import PhaseSpec
@@ -87,6 +87,13 @@ def test_a_packed_record_has_the_logits_that_it_has_alone(family: str, student: 
                 alone = model(torch.tensor([record.ids])).logits[0]
                 torch.testing.assert_close(packed[start : start + len(record.ids)], alone, atol=1e-4, rtol=1e-4)
                 start += len(record.ids)
+
+
+def test_the_first_token_of_a_record_is_predicted_from_none_and_padding_from_nothing(student: Path) -> None:
+    first, second = TokenRow((5, 6, 7), (True, False, True)), TokenRow((8, 9), (True, True))
+    batch = make_packed_collator(AutoTokenizer.from_pretrained(student))([(first, second), (second,)])
+    assert batch["labels"].tolist() == [[IGNORED, IGNORED, 7, IGNORED, 9], [IGNORED, 9, *[IGNORED] * 3]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1], [0, 1, 0, 1, 2]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

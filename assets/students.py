@@ -49,6 +49,7 @@ STUDENT: dict[str, Any] = {
     "own": pl.Int64,  # rows of the mix that are the phase's own data
     "replayed": pl.Int64,  # and of the phases before, trained on again
     "tokens": pl.Int64,
+    "trained_weights": pl.Int64,  # all of the model's, or its adapter's
     "left_out": pl.String,  # JSON: rows of the mix that are not trained on, by reason
     "epsilon": pl.Float64,  # of a private phase; null elsewhere
     "delta": pl.Float64,
@@ -127,6 +128,7 @@ def _tell_mlflow(
         student_name(phase),
         params=phase.model_dump(mode="json")
         | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]}
+        | ({} if row.get("trained_weights") is None else {"trained_weights": row["trained_weights"]})
         | mixed,
         metrics=show_floats(
             {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")} | {"seconds": kept.seconds}
@@ -163,6 +165,7 @@ def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, 
         "own": data.own,
         "replayed": data.replayed,
         "tokens": trained.tokens,
+        "trained_weights": trained.trained_weights,
         "left_out": json.dumps(data.left_out | trained.left_out, sort_keys=True),
         "epsilon": trained.epsilon,
         "delta": trained.delta,
@@ -186,7 +189,7 @@ def _show_student(kept: Kept) -> dict[str, Any]:
             "held_out_curve": show_curve(take_points(row["held_out_losses"]), "step", "held-out loss"),
             **show_floats({"held_out": row["held_out"], "held_out_loss": dict(take_points(row["held_out_losses"]))[row["step"]]}),
         }
-    counts = {name: row[name] for name in ("steps", "step", "records", "own", "replayed", "tokens", "real_share")}
+    counts = {name: row.get(name) for name in ("steps", "step", "records", "own", "replayed", "tokens", "trained_weights", "real_share")}
     return {
         "model": dg.MetadataValue.path(row["model"]),
         "revision": row["revision"],

@@ -50,6 +50,24 @@ class DataSpec(Spec):
         return self
 
 
+class LoraSpec(Spec):
+    """Low-rank adapters (LoRA, Hu et al. 2021, arXiv:2106.09685): beside each frozen linear layer W, alpha / rank * B A is tuned."""
+
+    rank: int = Field(default=16, ge=1, description="Rows of A and columns of B: the more, the more can be learnt and the more is held.")
+    alpha: float = Field(default=32.0, gt=0, description="What the adapter counts: its product is multiplied by alpha / rank.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of an adapter's inputs that each step leaves out; 0 in dpo and rpo.")
+    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default="all-linear",
+        description="Names of linear layers, such as q_proj. All but the output layer: as good as tuning all weights takes them all "
+        "(Dettmers et al. 2023, arXiv:2305.14314; Schulman et al. 2025, 'LoRA Without Regret').",
+    )
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) and given != "all-linear" else given
+
+
 class TuningSpec(Spec):
     """How a phase is tuned, whatever its data."""
 
@@ -71,6 +89,8 @@ class TuningSpec(Spec):
     gradient_checkpointing: bool = Field(
         default=False, description="Compute activations twice instead of keeping them: less memory, more time."
     )
+    lora: LoraSpec | None = Field(default=None, description="Tune low-rank adapters, merged in the end, instead of all weights.")
+    packing: bool = Field(default=False, description="Several records in one row of at most max_length tokens, none of which sees another.")
     save_steps: int = Field(default=50, ge=1, description="A checkpoint each so many steps; a killed phase goes on from the last one.")
     select: Literal["last", "holdout_loss"] = Field(
         default="last",
@@ -117,6 +137,10 @@ class PhaseSpec(TuningSpec):
             raise ValueError("preference is of the methods dpo and rpo: give method, or leave it out")
         if self.method != "sft" and self.replay:
             raise ValueError(f"{self.method} reads pairs and replays no records: leave replay out, or raise preference.sft_weight")
+        if self.method != "sft" and self.packing:
+            raise ValueError(f"{self.method} reads pairs, which are not packed: leave packing out")
+        if self.method != "sft" and self.lora and self.lora.dropout:
+            raise ValueError(f"{self.method} measures the student against its base, without dropout: leave lora.dropout out")
         return self
 
     @model_validator(mode="after")
@@ -128,9 +152,14 @@ class PhaseSpec(TuningSpec):
             "gradient_accumulation": self.gradient_accumulation > 1,
             "select": self.select != "last",
             "keep_checkpoints": self.keep_checkpoints,
+            "lora": self.lora is not None,
+            "packing": self.packing,
         }
         if self.private and (given := [name for name, differs in others.items() if differs]):
-            raise ValueError(f"a private phase is supervised, goes by epochs and keeps its last weights alone: leave {given[0]} out")
+            raise ValueError(
+                "a private phase is supervised, goes by epochs, tunes all weights on one record to a row and keeps its last weights alone: "
+                f"leave {given[0]} out"
+            )
         return self
 
     @field_validator("data", mode="before")

@@ -13,16 +13,19 @@ Losses = tuple[tuple[int, float], ...]
 
 
 def measure_checkpoints(
-    checkpoints: Mapping[int, Path], rows: Sequence[TokenRow], collate: Callable[[Sequence[TokenRow]], dict[str, Any]], batch_size: int
+    checkpoints: Mapping[int, Path],
+    rows: Sequence[TokenRow],
+    collate: Callable[[Sequence[TokenRow]], dict[str, Any]],
+    batch_size: int,
+    open_checkpoint: Callable[[Path], Any],
 ) -> Losses:
-    """The held-out loss of each checkpoint by step: nats per trained token of `rows`."""
+    """The held-out loss of each checkpoint by step, as the model that `open_checkpoint` makes of it: nats per trained token of `rows`."""
     import torch
-    from transformers import AutoModelForCausalLM
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     measured = []
     for step, folder in checkpoints.items():
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False).to(device).eval()
+        model = open_checkpoint(folder).to(device).eval()
         measured.append((step, measure_loss(model, rows, collate, batch_size)))
     return tuple(measured)
 

@@ -18,6 +18,7 @@ class TrainedPhase:
     `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
     selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
     `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.
+    `trained_weights` is how many weights were tuned: all of the model's, or those of an adapter; None of a phase that did not count them.
     `epsilon`, `delta` and `noise_multiplier` are of a private phase.
     """
 
@@ -33,6 +34,7 @@ class TrainedPhase:
     held_out_left_out: dict[str, int]
     held_out_losses: tuple[tuple[int, float], ...]
     margins: tuple[float, float] | None = None
+    trained_weights: int | None = None
     epsilon: float | None = None
     delta: float | None = None
     noise_multiplier: float | None = None

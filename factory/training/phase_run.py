@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from factory.faults import FactoryError
+from factory.training.adapter import ADAPTER, copy_adapter, count_trained, name_base, open_merged
 from factory.training.data import IGNORED, TokenRow, TokenRows, encode_records
 from factory.training.holdout import choose_step, measure_checkpoints
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
@@ -16,12 +18,20 @@ from factory.training.private import Spent
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.order import plan_order, plan_tokens
-from factory.tuning.trainer import SCHEDULE, choose_arguments
+from factory.tuning.trainer import SCHEDULE, check_weights, choose_arguments
+
+
+def describe_settings(phase: PhaseSpec) -> dict[str, Any]:
+    """What of a phase's settings shapes its weights, as JSON values; later settings that are not given are left out, so that what was made
+    before there were any keeps its name."""
+    absent = {name for name, absent in {"lora": None, "packing": False}.items() if getattr(phase, name) == absent}
+    return phase.model_dump(mode="json", exclude={"name", "data", "replay", *absent, *(() if keeps_all(phase) else ("save_steps",))})
 
 
 def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
     """Indices of rows of `lengths` tokens for the whole phase, in the order in which it reads them."""
-    effective = phase.batch_size * phase.gradient_accumulation
+    # Packed rows are made of any lengths, so that none need be side by side.
+    effective = 1 if phase.packing else phase.batch_size * phase.gradient_accumulation
     if phase.tokens is not None:
         return plan_tokens(lengths, phase.tokens, effective, seed)
     return plan_order(lengths, phase.epochs or DEFAULT_EPOCHS, effective, seed)
@@ -75,21 +85,35 @@ def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: pl.DataFrame | Non
 
 
 def keep_student(
-    phase: PhaseSpec, work: PhaseFolder, model: Any, tokenizer: Any, state: Any, counts: dict[str, Any], held: TokenRows | None
+    phase: PhaseSpec,
+    work: PhaseFolder,
+    model: Any,
+    tokenizer: Any,
+    state: Any,
+    counts: dict[str, Any],
+    held: TokenRows | None,
+    base: str,
 ) -> TrainedPhase:
-    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made.
+    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made of `base`.
 
-    `model` is the last checkpoint's. Raises FactoryError where the disk refuses a write.
+    `model` is the last checkpoint's. Of a phase with `lora`, checkpoints are adapters: the student is the chosen one merged into the base,
+    and the adapter stays beside its weights. Raises FactoryError where the disk refuses a write or merged weights are no numbers.
     """
-    step = int(state.global_step)
-    held_losses = measure_checkpoints(work.list_whole(), held.rows, make_collator(tokenizer), phase.batch_size) if held else ()
+    step, checkpoints, what = int(state.global_step), work.list_whole(), f"phase {phase.name!r}"
+    open_checkpoint = partial(open_merged, base) if phase.lora else _open_whole
+    held_losses = measure_checkpoints(checkpoints, held.rows, make_collator(tokenizer), phase.batch_size, open_checkpoint) if held else ()
     if held_losses:
         step = choose_step(held_losses)
-        model = type(model).from_pretrained(work.list_whole()[step], dtype=model.dtype)
+    trained_weights = count_trained(model)
+    if held_losses or phase.lora:
+        model = open_checkpoint(checkpoints[step])
+        check_weights(what, model, step, state.global_step, phase.learning_rate)
 
     def save(target: Path) -> None:
         model.save_pretrained(target)
         tokenizer.save_pretrained(target)
+        if phase.lora:
+            copy_adapter(checkpoints[step], target / ADAPTER, base)
 
     summary = counts | {
         "steps": state.global_step,
@@ -98,11 +122,26 @@ def keep_student(
         "held_out": len(held.rows) if held else 0,
         "held_out_left_out": held.left_out if held else {},
         "held_out_losses": held_losses,
+        "trained_weights": trained_weights,
     }
-    with explain_writes(f"phase {phase.name!r}", work.path):
+    with explain_writes(what, work.path):
         if phase.keep_checkpoints:
-            work.keep_steps(tokenizer.save_pretrained)
+            work.keep_steps(lambda folder: _complete_step(folder, tokenizer, base if phase.lora else None))
         return work.finish(save, summary)
+
+
+def _open_whole(checkpoint: Path) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32, trust_remote_code=False)
+
+
+def _complete_step(folder: Path, tokenizer: Any, adapted: str | None) -> None:
+    """Adds to a kept checkpoint what it lacks: its tokenizer, and to an adapter of the base `adapted` that base's name."""
+    tokenizer.save_pretrained(folder)
+    if adapted is not None:
+        name_base(folder, adapted)
 
 
 def count_rows(encoded: TokenRows) -> dict[str, Any]:
@@ -118,7 +157,7 @@ def keep_private(work: PhaseFolder, model: Any, tokenizer: Any, spent: Spent, co
         tokenizer.save_pretrained(target)
         (target / "README.md").write_text(spent.describe(base), encoding="utf-8")
 
-    summary = counts | {"steps": spent.steps, "losses": list(spent.losses), "step": spent.steps}
+    summary = counts | {"steps": spent.steps, "losses": list(spent.losses), "step": spent.steps, "trained_weights": count_trained(model)}
     summary |= {"held_out": 0, "held_out_left_out": {}, "held_out_losses": ()}
     summary |= {"epsilon": spent.epsilon, "delta": spent.delta, "noise_multiplier": spent.noise_multiplier}
     return work.finish(save, summary)

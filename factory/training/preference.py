@@ -11,9 +11,18 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.records import digest, digest_frame
+from factory.training.adapter import add_adapter
 from factory.training.pairs import PairRow, encode_pairs
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
-from factory.training.phase_run import bound_tokens, choose_phase_arguments, encode_holdout, in_order, keep_student, keeps_all, plan_rows
+from factory.training.phase_run import (
+    bound_tokens,
+    choose_phase_arguments,
+    describe_settings,
+    encode_holdout,
+    in_order,
+    keep_student,
+    plan_rows,
+)
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
@@ -40,10 +49,10 @@ def rpo_loss(p: Tensor, t: Tensor) -> Tensor:
 
 def fingerprint_preference(phase: PhaseSpec, pairs: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None) -> str:
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
-    unread = {"name", "data", "replay", *(() if keeps_all(phase) else ("save_steps",))}
-    spec = phase.model_dump(mode="json", exclude=unread)
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(["preference", spec, digest_frame(pairs.select(READ).sort("record_id")), model_revision(base), seed, held])
+    return digest(
+        ["preference", describe_settings(phase), digest_frame(pairs.select(READ).sort("record_id")), model_revision(base), seed, held]
+    )
 
 
 def train_preference(
@@ -78,14 +87,18 @@ def train_preference(
         order = plan_rows(phase, [row.length for row in rows], seed)
         arguments = choose_phase_arguments(phase, len(order), work, seed)
         if phase.method == "dpo":
-            kind, parts = _build_dpo(settings, tokenizer, [rows[index] for index in order], base, arguments)
+            whole = None if phase.lora else base
+            kind, parts = _build_dpo(settings, tokenizer, [rows[index] for index in order], whole, arguments)
         else:
             kind, parts = _build_rpo(settings, tokenizer, rows, order, reference, arguments)
+        if phase.lora:
+            model = add_adapter(what, model, phase.lora, seed)
+        _switch_dropout_off(model)
         state = run_trainer(kind, what, work, checkpoint, on_step, model=model, **parts)
         after = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
         counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
-        return keep_student(phase, work, model, tokenizer, state, counts, held)
+        return keep_student(phase, work, model, tokenizer, state, counts, held, base)
 
 
 def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_size: int) -> Tensor:
@@ -123,10 +136,21 @@ def _sum_logs(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Ten
     return chosen, rejected, chosen.sum() / batch["completion"][: len(chosen), 1:].sum()
 
 
+def _switch_dropout_off(model: Any) -> None:
+    """By dropout a base would differ from itself. TRL leaves that of attention on."""
+    import torch
+
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+        if isinstance(getattr(part, "attention_dropout", None), float):
+            part.attention_dropout = 0.0
+
+
 def _build_dpo(
-    settings: PreferenceSpec, tokenizer: Any, rows: Sequence[PairRow], base: str, arguments: dict[str, Any]
+    settings: PreferenceSpec, tokenizer: Any, rows: Sequence[PairRow], base: str | None, arguments: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
-    """TRL's trainer, its loss mixed with the supervised one (`sft`)."""
+    """TRL's trainer, its loss mixed with the supervised one (`sft`). `base` is the reference; None: the model with its adapter off."""
     try:
         from datasets import Dataset
         from trl import DPOConfig, DPOTrainer
@@ -139,6 +163,9 @@ def _build_dpo(
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.model_accepts_loss_kwargs = False  # the loss is a mean over pairs, so accumulated batches are averaged
+            if base is None:
+                # TRL's copy of the new adapter, which changes nothing: without it, the reference is the model with its adapter off.
+                self.model.delete_adapter("ref")
 
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
             return dataset
@@ -146,7 +173,7 @@ def _build_dpo(
     columns = {f"{name}_ids": [list(getattr(row, name)) for row in rows] for name in ("prompt", "chosen", "rejected")}
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]}
     config = DPOConfig(**arguments, **losses, beta=settings.beta, max_length=None)
-    reference, _ = open_student(base)
+    reference = None if base is None else open_student(base)[0]
     parts = {"args": config, "train_dataset": Dataset.from_dict(columns), "processing_class": tokenizer, "ref_model": reference}
     return OwnTokens, parts
 
@@ -154,7 +181,7 @@ def _build_dpo(
 def _build_rpo(
     settings: PreferenceSpec, tokenizer: Any, rows: Sequence[PairRow], order: Sequence[int], reference: Tensor, arguments: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
-    """The Trainer of transformers with RPO's loss, which TRL has not; without dropout, by which a base would differ from itself."""
+    """The Trainer of transformers with RPO's loss, which TRL has not."""
     import torch
     from transformers import Trainer, TrainingArguments
 
@@ -162,11 +189,6 @@ def _build_rpo(
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.model_accepts_loss_kwargs = False
-            for part in self.model.modules():
-                if isinstance(part, torch.nn.Dropout):
-                    part.p = 0.0
-                if hasattr(part, "attention_dropout"):
-                    part.attention_dropout = 0.0
 
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             chosen, rejected, supervised = _sum_logs(model, inputs)

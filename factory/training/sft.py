@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of one phase: all weights, loss on the assistant's tokens, resumable to the same bytes after a kill.
+"""Supervised fine-tuning of one phase: all weights or an adapter, loss on the assistant's tokens, resumable to the same bytes after a kill.
 
 The transformers Trainer rather than TRL's SFTTrainer: the same loop underneath, but SFTTrainer adds per-token entropy and accuracy to each
 step, which for a small student costs about half as much again, and rows are masked and ordered here anyway.
@@ -15,17 +15,19 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.records import digest, digest_frame
+from factory.training.adapter import add_adapter
 from factory.training.data import TokenRow, TokenRows, encode_records
+from factory.training.packing import check_packing, make_packed_collator, pack_rows
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import (
     bound_tokens,
     choose_phase_arguments,
     count_rows,
+    describe_settings,
     encode_holdout,
     in_order,
     keep_private,
     keep_student,
-    keeps_all,
     make_collator,
     plan_rows,
 )
@@ -42,10 +44,8 @@ def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: 
     The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
     `records` were chosen never does.
     """
-    unread = {"name", "data", "replay", *(() if keeps_all(phase) else ("save_steps",))}
-    spec = phase.model_dump(mode="json", exclude=unread)
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(["phase", spec, digest_frame(in_order(records)), model_revision(base), seed, held])
+    return digest(["phase", describe_settings(phase), digest_frame(in_order(records)), model_revision(base), seed, held])
 
 
 def train_phase(
@@ -81,14 +81,18 @@ def train_phase(
         encoded = encode_records(tokenizer, records, most_tokens)
         _check_rows(phase, encoded, records.height)
         held = encode_holdout(phase, tokenizer, holdout, most_tokens)
+        if phase.packing:
+            check_packing(what, model, make_packed_collator(tokenizer), encoded.rows[0])
         with explain_writes(what, folder):
             checkpoint = work.open()
             if phase.private is not None:
                 spent = tune_privately(model, encoded.rows, make_collator(tokenizer), phase, phase.private, on_step)
                 return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
-        parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
-        state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
-        return keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held)
+        if phase.lora:
+            model = add_adapter(what, model, phase.lora, seed)
+        parts = _choose_parts(phase, tokenizer, encoded.rows, most_tokens, work, seed)
+        state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **parts)
+        return keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held, base)
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
@@ -101,13 +105,18 @@ def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
     )
 
 
-def _choose_parts(phase: PhaseSpec, tokenizer: Any, rows: Sequence[TokenRow], work: PhaseFolder, seed: int) -> dict[str, Any]:
+def _choose_parts(
+    phase: PhaseSpec, tokenizer: Any, rows: Sequence[TokenRow], most_tokens: int, work: PhaseFolder, seed: int
+) -> dict[str, Any]:
     """What the Trainer is made of beside the model."""
     from transformers import TrainingArguments
 
     order = plan_rows(phase, [len(row.ids) for row in rows], seed)
+    data: list[Any] = [rows[index] for index in order]
+    if phase.packing:
+        data = pack_rows(data, len(rows), most_tokens, seed)
     return {
-        "args": TrainingArguments(**choose_phase_arguments(phase, len(order), work, seed)),
-        "train_dataset": [rows[index] for index in order],
-        "data_collator": make_collator(tokenizer),
+        "args": TrainingArguments(**choose_phase_arguments(phase, len(data), work, seed)),
+        "train_dataset": data,
+        "data_collator": make_packed_collator(tokenizer) if phase.packing else make_collator(tokenizer),
     }

@@ -115,9 +115,9 @@ def run_trainer(
 
 
 def check_weights(what: str, model: Any, step: int, steps: int, learning_rate: float) -> None:
-    """Raises FactoryError, in the name of `what`, where a weight of `model` is no number: the update of a step may overflow under a finite
-    loss, and the next loss, if there is one, comes too late for the checkpoint."""
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+    """Raises FactoryError, in the name of `what`, where a weight of `model` that is tuned is no number: the update of a step may overflow
+    under a finite loss, and the next loss, if there is one, comes too late for the checkpoint."""
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters() if weight.requires_grad):
         raise FactoryError(f"{what}: weights are no numbers after step {step} of {steps}. {_advise(learning_rate)}")
 
 

@@ -67,6 +67,7 @@ def test_a_student_reads_earlier_releases_and_real_examples(copied: Plant, cli: 
     (read,) = told.inputs.dataset_inputs
     assert (read.dataset.name, read.dataset.digest) == (release["version"], student["mix"])
     assert {tag.key: tag.value for tag in read.tags}["mix"] == student["mix"] == told.data.params["mix"]
+    assert told.data.params["trained_weights"] == str(student["trained_weights"])
     with open_instance(copied.home) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["tiny", "training_mix"]))
     assert event is not None and event.asset_materialization is not None

@@ -8,7 +8,14 @@ from typing import Any
 
 from plant import ADDITION, LENIENT, TOO_FEW, Plant, Said
 
-FIRST = {"name": "foundation", "data": {"kinds": ["foundational"]}, "epochs": 1, "select": "holdout_loss"}
+FIRST = {
+    "name": "foundation",
+    "data": {"kinds": ["foundational"]},
+    "epochs": 1,
+    "select": "holdout_loss",
+    "lora": {"rank": 2},
+    "packing": True,
+}
 SECOND = {"name": "skills", "data": {"kinds": ["compositional"]}, "replay": 0.5, "epochs": 3, "batch_size": 4}
 
 
@@ -22,6 +29,7 @@ def test_phases_hang_together_and_are_not_done_again(copied: Plant) -> None:
     released = copied.frame("dataset_release")["records"][0]
     first, second = (copied.frame(f"student_{name}").row(0, named=True) for name in ("foundation", "skills"))
     assert second["base"] == first["model"]
+    assert 0 < first["trained_weights"] < second["trained_weights"] / 10
     assert copied.frame("evaluation").filter(model="tuned").height > 0
     assert first["own"] == copied.frame("accepted").filter(leaf=ADDITION).height and first["replayed"] == 0
     assert json.loads(first["left_out"]) == {"other_kind": released - first["own"]}

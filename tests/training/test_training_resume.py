@@ -18,11 +18,12 @@ from tiny_student import write_records
 from factory.faults import FactoryError
 from factory.training import train_phase
 from factory.training.phase_folder import PhaseFolder
-from factory.training_spec import PhaseSpec
+from factory.training_spec import LoraSpec, PhaseSpec
 
 PHASE = PhaseSpec(name="sft", epochs=3, batch_size=8, save_steps=4, learning_rate=5e-3)
 RECORDS = 34
 STEPS = 13
+ADAPTED = PHASE.model_copy(update={"lora": LoraSpec(rank=4, dropout=0.2), "packing": True, "batch_size": 1, "save_steps": 3})
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train(student: str, folder: str, moment: str | None, steps: Any) -> None:
+def train(student: str, folder: str, moment: str | None, steps: Any, phase: PhaseSpec) -> None:
     """Trains in this process, which kills itself at `moment`."""
     torch.set_num_threads(1)
 
@@ -69,13 +70,15 @@ def train(student: str, folder: str, moment: str | None, steps: Any) -> None:
             return finish(self, save_and_die, summary)
 
         PhaseFolder.finish = cut_off_finish  # type: ignore[method-assign]
-    train_phase(PHASE, write_records(RECORDS), student, Path(folder), 11, on_step)
+    train_phase(phase, write_records(RECORDS), student, Path(folder), 11, on_step)
 
 
-def run(processes: ForkServerContext, student: Path, folder: Path, moment: str | None) -> tuple[int | None, list[int]]:
+def run(
+    processes: ForkServerContext, student: Path, folder: Path, moment: str | None, phase: PhaseSpec = PHASE
+) -> tuple[int | None, list[int]]:
     """The exit code of a training process, and the steps that it did."""
     steps = processes.Queue()
-    process = processes.Process(target=train, args=(str(student), str(folder), moment, steps))
+    process = processes.Process(target=train, args=(str(student), str(folder), moment, steps, phase))
     process.start()
     process.join()
     done = []
@@ -96,10 +99,28 @@ def test_killed_phase_ends_at_the_same_bytes(processes: ForkServerContext, stude
         assert not (killed / "finished.json").exists()
     code, steps = run(processes, student, killed, None)
     assert (code, steps) == (0, [])
-    for file in sorted((tmp_path / "whole").rglob("*")):
-        if file.is_file():
-            assert (killed / file.relative_to(tmp_path / "whole")).read_bytes() == file.read_bytes(), file.name
+    assert_same(tmp_path / "whole", killed)
     assert sorted(path.name for path in killed.iterdir()) == ["fingerprint", "finished.json", "model"]
+
+
+def assert_same(whole: Path, killed: Path) -> None:
+    files = [file.relative_to(whole) for file in sorted(whole.rglob("*")) if file.is_file()]
+    assert files == [file.relative_to(killed) for file in sorted(killed.rglob("*")) if file.is_file()]
+    for file in files:
+        assert (killed / file).read_bytes() == (whole / file).read_bytes(), file
+
+
+def test_killed_phase_of_an_adapter_on_packed_rows_ends_at_the_same_bytes(
+    processes: ForkServerContext, student_with_dropout: Path, tmp_path: Path
+) -> None:
+    code, steps = run(processes, student_with_dropout, tmp_path / "whole", None, ADAPTED)
+    assert code == 0 and len(steps) > 6
+    code, steps = run(processes, student_with_dropout, tmp_path / "killed", "step 5", ADAPTED)
+    assert (code, steps) == (-signal.SIGKILL, [1, 2, 3, 4, 5])
+    code, steps = run(processes, student_with_dropout, tmp_path / "killed", None, ADAPTED)
+    assert code == 0 and steps[0] == 4
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+    assert (tmp_path / "killed" / "model" / "adapter" / "adapter_model.safetensors").is_file()
 
 
 def train_on_a_small_disk(student: str, folder: str, outcome: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from assets.mt_bench_command import mt_bench
 from factory.faults import FactoryError
 
 OK, FAILED, BAD_INPUT, BUSY, STOPPED = 0, 1, 2, 3, 130
@@ -280,6 +281,9 @@ def serve(
     from resources.home import find_home
 
     serve_student(find_home(), open_line(line), host, port, phase)
+
+
+app.command("mt-bench", epilog=EXIT_CODES)(mt_bench)
 
 
 @pico.command("pretrain")

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from factory.reward_spec import ComparingJudgeSpec, GraderSpec, JudgeSpec
 from factory.seeds_spec import Kind
 from factory.spec import Name, Share, Spec
 
@@ -145,6 +146,15 @@ class EvaluationSpec(Spec):
     problems_per_leaf: int = Field(default=30, ge=0, description="Fresh verified problems for each leaf that has a problem writer.")
     max_new_tokens: int = Field(default=96, ge=1)
     batch_size: int = Field(default=128, ge=1)
+    judge: ComparingJudgeSpec | None = Field(
+        default=None, description="Who is put two models' answers to problems without a verifier, in both orders; none: no win rates."
+    )
+    grader: GraderSpec | None = Field(default=None, description="Who grades the answers of `factory mt-bench`.")
+
+    @property
+    def models(self) -> tuple[JudgeSpec, ...]:
+        """Both judges, where there are."""
+        return tuple(judge for judge in (self.judge, self.grader) if judge)
 
 
 class TrainingSpec(Spec):

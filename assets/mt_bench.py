@@ -1,17 +1,14 @@
-"""`factory mt-bench`: who is asked and who grades, the files that answers and grades are written to, and the table of scores."""
+"""`factory mt-bench`: who is asked and who grades, and the files that answers and grades are written to."""
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
 
 from assets.console import OUT
 from assets.definitions import build_resources
@@ -27,13 +24,12 @@ from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line
 from factory.line_flows import locate_flow
 from factory.model_spec import TeacherSpec
-from factory.records import digest
+from factory.records import digest, digest_frame
 from factory.reward.judges import open_judges
 from factory.reward.judging import Judge
 from factory.reward_spec import GraderSpec
 from factory.spec_faults import read_spec
 from factory.training.mt_bench import Answered, Question, answer_questions, grade_answers, summarise_grades
-from factory.training.mt_bench.questions import CHECKED_CATEGORIES
 from factory.training.statistics import ALL
 from resources.benchmarks import log_benchmark
 from resources.calibrations import NO_LINE
@@ -44,8 +40,6 @@ MAX_NEW_TOKENS = 1024
 """Longest answer where nothing else is asked for, as in MT-Bench."""
 SHARE_OF_CONTEXT = 3
 """The part of a small context that an answer may take instead, so that a second one and the questions fit beside it."""
-MUCH = 0.05
-"""Share of answers without a grade, or cut, from which a hint is given."""
 EXPERIMENT = "mt_bench"
 """The MLflow experiment of models that belong to no line."""
 ANSWERS, JUDGEMENTS, SCORES = "answers.jsonl", "judgements.jsonl", "scores.csv"
@@ -85,15 +79,16 @@ def open_contest(home: Home, line: Line | None, phase: str | None, model: str | 
         raise FactoryError("Give --line for a line's student, or --model for another model.")
     if phase is not None and (line is None or model is not None):
         raise FactoryError("--phase names a student of --line: give it without --model.")
-    models, named = Models(), model or ""
+    models = Models()
     if model is not None:
         spec = _read_model(model, TeacherSpec, "model")
+        name = spec.model
     else:
         assert line is not None
         prepare_stores(home)
         student = choose_student(open_shelf(home, line.name), line, phase)
         spec = TeacherSpec(model=str(student.folder), batch_size=line.training.evaluation.batch_size)
-        named = f"{line.name}'s {student.what}"
+        name = f"{line.name}'s {student.what}"
     grader = None if line is None else line.training.evaluation.grader
     if judge is not None:
         grader = _read_model(judge, GraderSpec, "judge")
@@ -102,7 +97,7 @@ def open_contest(home: Home, line: Line | None, phase: str | None, model: str | 
         raise FactoryError(f"Nobody grades the answers: {of_line}give --judge, a YAML file with the keys of a judge (docs/training.md).")
     (opened,) = open_judges([grader], models.teacher)
     return Contest(
-        name=named,
+        name=name,
         model=Model(models.teacher(spec), spec),
         judge=opened,
         line=line.name if line else None,
@@ -132,8 +127,8 @@ def hold_mt_bench(
             grades = grade_answers(judge, answered, ledger, contest.spending)
     scores = summarise_grades(grades)
     settings = {"model": model.teacher.identity, "max_new_tokens": longest, "seed": contest.seed, "judge": judge.describe()}
-    key = digest([settings, grades.drop("said").to_dicts()])
-    place = home.root / "mt_bench" / (contest.line or NO_LINE) / f"{_name_folder(model.teacher.identity)}-{key[:8]}"
+    asked = [settings, [asdict(question) for question in questions]]
+    place = home.root / "mt_bench" / (contest.line or NO_LINE) / f"{_name_folder(model.teacher.identity)}-{digest(asked)[:8]}"
     folder = (out or place).absolute()
     _write(folder, contest, answered, grades, scores)
     prepare_stores(home)
@@ -145,51 +140,9 @@ def hold_mt_bench(
         params=params | {"max_new_tokens": longest, "seed": contest.seed, "questions": len(questions)},
         metrics=_name_figures(scores),
         folder=folder,
-        key=key,
+        key=digest([asked, digest_frame(grades)]),
     )
     return Held(grades, scores, folder, url)
-
-
-def draw_scores(contest: Contest, held: Held) -> Iterator[Table | str]:
-    """The table by category and turn, hints, and where the files lie."""
-    scores, turns = held.scores, [turn for turn in held.scores["turn"].unique(maintain_order=True) if turn != ALL]
-    table = Table(
-        box=SIMPLE_HEAD, title=f"{escape(contest.name)}: grades from 1 to 10 by {escape(contest.judge.identity)}", title_justify="left"
-    )
-    table.add_column("category", overflow="fold")
-    for column in (*(f"turn {turn}" for turn in turns), "all turns", "95 % interval", "questions", "ungraded"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for category in scores["category"].unique(maintain_order=True):
-        by_turn = {row["turn"]: row for row in scores.filter(category=category).iter_rows(named=True)}
-        whole = by_turn[ALL]
-        interval = "–" if whole["low"] is None else f"{whole['low']:.2f} to {whole['high']:.2f}"
-        cells = [_write_score(by_turn[turn]["score"]) if turn in by_turn else "–" for turn in (*turns, ALL)]
-        table.add_row(escape(category), *cells, interval, f"{whole['questions']:,}", f"{whole['ungraded']:,}")
-    yield table
-    yield from (f"[yellow]{escape(hint)}[/yellow]" for hint in advise(contest, held.grades))
-    yield f"answers, judgements and scores: {escape(str(held.folder))}"
-    if held.url:
-        yield f"MLflow: {held.url}"
-
-
-def advise(contest: Contest, grades: pl.DataFrame) -> Iterator[str]:
-    """What makes the scores say less than they seem to, and what to do about it."""
-    size, ended = grades.height, grades["ended"]
-    if contest.judge.identity == contest.model.teacher.identity:
-        yield "The judge is the model itself, and models prefer their own words: take another judge."
-    if overflown := int((ended == "overflow").sum()):
-        yield f"{overflown} of {size} answers are empty: they do not fit the model's context: give a smaller --max-new-tokens."
-    if (cut := int((ended == "length").sum())) > MUCH * size:
-        yield f"{cut} of {size} answers were cut at the longest length, and are graded so: give a greater --max-new-tokens."
-    if failed := int((ended == "failed").sum()):
-        yield f"{failed} of {size} answers were given up by the server and are not graded: --ask-failed-again asks again."
-    judged = grades.filter(pl.col("ended") != "failed")
-    if (unread := judged["grade"].null_count()) > MUCH * size:
-        reasons = judged.filter(pl.col("grade").is_null())["note"].value_counts(sort=True)["note"]
-        yield f"{unread} of {size} answers have no grade, most often since: {reasons[0]}."
-    checked = grades.filter(pl.col("category").is_in(CHECKED_CATEGORIES))
-    if without := checked.height - int(checked["referenced"].sum()):
-        yield f"{without} of {checked.height} answers of {', '.join(CHECKED_CATEGORIES)} were graded without a right answer: --references."
 
 
 def _read_model(named: str, spec: type[S], what: str) -> S:
@@ -248,10 +201,6 @@ def _name_figures(scores: pl.DataFrame) -> dict[str, float]:
 
 def _name_folder(identity: str) -> str:
     return re.sub(r"[^\w.@+-]", "_", identity)
-
-
-def _write_score(score: float | None) -> str:
-    return "–" if score is None else f"{score:.2f}"
 
 
 @contextmanager

@@ -31,7 +31,8 @@ def mt_bench(
 ) -> None:
     """Ask a model questions of two turns and have a judge grade each answer from 1 to 10, as MT-Bench does; nothing is asked twice."""
     from assets.console import OUT
-    from assets.mt_bench import draw_scores, hold_mt_bench, open_contest
+    from assets.mt_bench import hold_mt_bench, open_contest
+    from assets.mt_bench_table import draw_scores
     from assets.run import open_line
     from factory.training.mt_bench import read_questions
     from resources.home import find_home

@@ -16,6 +16,7 @@ from assets.generation import STOPPED_EARLY
 from assets.layout import asset_key, leaves_name
 from assets.mixing import describe_mix, is_mixed
 from assets.release import CARD
+from assets.win_rates import MATCHES, tell_win_rate
 from factory.faults import FactoryError
 from factory.generation.cost import count_cost
 from factory.generation.spending import Spending
@@ -209,6 +210,9 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
         told = {row["model"]: row for row in summarise(answers).filter(leaf=ALL, origin=ALL).iter_rows(named=True)}
         shown = [f"{name} {_percent(told[name])}" for name in ("base", "tuned", "teacher", "champion") if name in told]
         yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems"
+    matches = shelf.part("evaluation", MATCHES) if line.training.evaluation.judge else None
+    if matches is not None and matches.height:
+        yield "win rate", escape("; ".join(tell_win_rate(matches, rival) for rival in matches["rival"].unique(maintain_order=True)))
     if history is not None and student is not None:
         judged = history.filter(student=student["revision"][0])
         yield "champion", escape(judged["reason"][-1]) if judged.height else "not judged"

@@ -71,6 +71,14 @@ def name_win_rates(kept: Kept | None) -> dict[str, float]:
     return show_floats(figures)
 
 
+def tell_win_rate(matches: pl.DataFrame, rival: str) -> str:
+    """The win rate over all leaves in a sentence for the terminal."""
+    row = summarise_matches(matches).row(by_predicate=(pl.col("rival") == rival) & (pl.col("leaf") == ALL), named=True)
+    doubts = [f"{row[name]} {what}" for name, what in (("flipped", "turned with the order"), ("unparsed", "unparsed")) if row[name]]
+    rate = f"against {rival} {row['win_rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}] of {row['pairs']} pairs"
+    return f"{rate} ({', '.join(doubts)})" if doubts else rate
+
+
 def show_win_rates(line: Line, kept: Kept | None) -> dict[str, Any]:
     """The table by rival and leaf, and a few pairs with what the judge said; or why there is none."""
     if kept is None:

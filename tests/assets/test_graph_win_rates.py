@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from plant import LINE, THANKS, Plant, Whole
 
 from assets.definitions import build_definitions, build_resources
+from assets.story import tell_run
 from resources.home import open_instance
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
@@ -39,7 +40,7 @@ def prefer_shorter(body: dict[str, Any]) -> str:
     return f"[[{'A' if len(first) < len(second) else 'B' if len(second) < len(first) else 'C'}]]"
 
 
-def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plant) -> None:
+def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plant, whole: Whole) -> None:
     unverified = copied.frame("seed_examples").filter(split="holdout", leaf=THANKS)
     with MisbehavingServer(answer=prefer_shorter) as server:
         judge = {"model": "critic", "server": {"base_url": server.base_url, "in_flight": 4, "tries": 2, "park_seconds": 0.2}}
@@ -58,12 +59,14 @@ def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plan
     assert shown["win_rate_tuned_base_low"] <= rate <= shown["win_rate_tuned_base_high"]
     assert (shown["unparsed_tuned_base"], shown["judged_tuned_base"]) == (0.0, matches.height)
     assert THANKS in shown["win_rates"] and "instruction | response | rival_response | outcome" in shown["compared"]
+    told = "\n".join(tell_run(copied.home, copied.line, whole.ended.survey, whole.ended.spending, whole=True))
+    assert f"against base {rate:.1%} [" in told and f"] of {matches.height} pairs" in told
     client = MlflowClient(f"sqlite:///{copied.home.mlflow / 'mlflow.db'}")
     logged = client.get_run(copied.shelf().facts("evaluation")["mlflow_run"]).data.metrics
     assert logged["win_rate_tuned_base"] == rate and logged[f"{THANKS}/win_rate_tuned_base"] == rate
 
 
-def test_without_a_judge_the_page_says_why_there_is_no_win_rate(whole: Whole, made: Plant) -> None:
+def test_without_a_judge_the_page_says_why_there_is_no_win_rate(made: Plant) -> None:
     assert "names no training.evaluation.judge" in page(made)["win_rates"]
 
 

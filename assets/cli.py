@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from assets.mt_bench_command import mt_bench
 from factory.faults import FactoryError
 
 OK, FAILED, BAD_INPUT, BUSY, STOPPED = 0, 1, 2, 3, 130
@@ -295,6 +296,9 @@ def lm_eval_tasks(
     from resources.home import find_home
 
     write_line_tasks(find_home(), open_line(line), out)
+
+
+app.command("mt-bench", epilog=EXIT_CODES)(mt_bench)
 
 
 @pico.command("pretrain")

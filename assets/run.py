@@ -72,15 +72,17 @@ def preview_line(line: Line) -> None:
     from factory.generation.plan import list_flows, list_teachers
     from factory.generation.teachers import open_teacher
     from factory.reward.evaluation_sets import read_sets
-    from factory.reward.judges import check_rubrics
+    from factory.reward.judges import check_rubric, check_rubrics
     from factory.reward.served_model import check_keys
     from factory.validation.gates import decide_gates
 
     list_flows(line.generation)
     check_rubrics(line.reward)
+    for judge in line.training.evaluation.models:
+        check_rubric(judge, compares=judge is line.training.evaluation.judge)
     read_sets(line.reward.contamination)
     decide_gates(empty(METRIC), line.validation, datetime.now(UTC).date())
-    judges = (line.generation.judge, *line.reward.judges, line.reward.pairs.judge)
+    judges = (line.generation.judge, *line.reward.judges, line.reward.pairs.judge, line.training.evaluation.judge)
     for section in (*list_teachers(line.generation), *(judge for judge in judges if judge)):
         open_teacher(section)
     check_keys(line.reward)

@@ -31,7 +31,7 @@ LOAD_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
-class _Student:
+class Student:
     """A tuned student. `what` says which of the line's it is."""
 
     folder: Path
@@ -47,7 +47,7 @@ def serve_student(home: Home, line: Line, host: str, port: int | None, phase: st
     """
     prepare_stores(home)
     shelf = open_shelf(home, line.name)
-    student, name = _choose_student(shelf, line, phase), f"{line.name}_student"
+    student, name = choose_student(shelf, line, phase), f"{line.name}_student"
     if missing := [library for library in NEEDED if importlib.util.find_spec(library) is None]:
         raise FactoryError(
             f"Serving a student needs {' and '.join(missing)}, not installed here: pip install 'data-factory[serving]'. "
@@ -66,7 +66,8 @@ def serve_student(home: Home, line: Line, host: str, port: int | None, phase: st
         run_servers([server], environment, lambda: _tell(server, name, shelf, line), LOAD_SECONDS)
 
 
-def _choose_student(shelf: Shelf, line: Line, phase: str | None) -> _Student:
+def choose_student(shelf: Shelf, line: Line, phase: str | None) -> Student:
+    """The line's champion, else its newest student, or that of `phase`. Raises FactoryError where there is none."""
     names = [each.name for each in line.training.plan]
     if phase is not None and phase not in names:
         near = difflib.get_close_matches(phase, names, n=1)
@@ -76,7 +77,7 @@ def _choose_student(shelf: Shelf, line: Line, phase: str | None) -> _Student:
     champion = None if history is None or phase is not None else find_champion(history)
     if history is not None and champion is not None:
         judged = history.filter(student=champion, promoted=True).row(-1, named=True)
-        return _Student(Path(judged["model"]), "champion", judged["release"])
+        return Student(Path(judged["model"]), "champion", judged["release"])
     named = phase or names[-1]
     tuned = shelf.frame(student_name(line.training.plan[names.index(named)]))
     if tuned is None:
@@ -84,7 +85,7 @@ def _choose_student(shelf: Shelf, line: Line, phase: str | None) -> _Student:
     folder = Path(tuned["model"][0])
     if not (folder / "config.json").is_file():
         raise FactoryError(f"The student of line {line.name} is no longer in {folder}: `factory run {line.name}` makes it again.")
-    return _Student(folder, f"student of phase {named}", tuned["release"][0])
+    return Student(folder, f"student of phase {named}", tuned["release"][0])
 
 
 def _pretend_downloaded(folder: Path, name: str, scratch: Path) -> Path:

@@ -16,6 +16,7 @@ from assets.generation import STOPPED_EARLY
 from assets.layout import asset_key, leaves_name
 from assets.mixing import describe_mix, is_mixed
 from assets.release import CARD
+from assets.win_rates import MATCHES, tell_win_rate
 from factory.faults import FactoryError
 from factory.generation.cost import count_cost
 from factory.generation.spending import Spending
@@ -211,6 +212,9 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
         left_out = shelf.facts("evaluation").get("contaminated", 0)
         beside = f"; {left_out} others left out, as they stand in what is trained on" if left_out else ""
         yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems{beside}"
+    matches = shelf.part("evaluation", MATCHES) if line.training.evaluation.judge else None
+    if matches is not None and matches.height:
+        yield "win rate", escape("; ".join(tell_win_rate(matches, rival) for rival in matches["rival"].unique(maintain_order=True)))
     if history is not None and student is not None:
         judged = history.filter(student=student["revision"][0])
         yield "champion", escape(judged["reason"][-1]) if judged.height else "not judged"

@@ -10,11 +10,14 @@ import polars as pl
 from assets.champion import build_champion, digest_ids, find_champion, find_folder, read_champions, student_name
 from assets.contamination import keep_contaminated, name_contaminated, reads_pairs, show_contaminated
 from assets.forgetting import READERS, choose_texts, keep_texts, names_texts, tell_forgetting
-from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.generation import TEACHER_POOL
+from assets.judges import Bench
+from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, read_assets
 from assets.leaks import LEAKS, keep_leaks, name_leaks, show_leaks
 from assets.mixing import build_mixing
 from assets.pages import show_kept, show_table
 from assets.students import build_student, link_mlflow
+from assets.win_rates import is_judged, keep_matches, name_win_rates, show_win_rates
 from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line
 from factory.pico.models import model_revision
@@ -28,6 +31,7 @@ from factory.training import (
 )
 from factory.training.statistics import ALL
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
+from resources.models import Models
 from resources.tracking import Tracking
 
 
@@ -48,13 +52,16 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         "training",
         ANSWER,
         "Answers of the base, the tuned student, the teacher and the champion to held-out examples and fresh verified problems; "
-        "how much worse the student predicts real text than its base; and how well attacks tell from it which texts were behind it.",
+        "how much worse the student predicts real text than its base; how well attacks tell from it which texts were behind it; "
+        "and whose answers a judge prefers where no verifier decides.",
         ins=read_assets(line, "seed_examples", "training_mix", *optional) | {"student": dg.AssetIn(asset_key(line, last))},
+        pool=TEACHER_POOL if line.training.evaluation.judge else None,
     )
     def evaluation(
         context: dg.AssetExecutionContext,
         config: Remake,
         keeper: Keeper,
+        models: Models,
         tracking: Tracking,
         student: pl.DataFrame,
         seed_examples: pl.DataFrame,
@@ -67,26 +74,28 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         if lost := contaminated.facts["leaves_lost"]:
             context.log.warning(f"All evaluation problems of {', '.join(lost)} stand in what is trained on: these leaves are not measured.")
         problems, texts = leave_out(drawn, contaminated.frame), choose_texts(line, documents)
-        models = _choose_models(line, keeper, student, problems)
-        keeper.progress.start("evaluation", len(models) + len(LEAKS) + (len(READERS) if texts.height else 0))
-        answers = [_answer(line, keeper, name, model, problems, refresh=config.refresh) for name, model in models.items()]
-        frame = pl.concat(kept.frame.with_columns(model=pl.lit(name)) for name, kept in zip(models, answers, strict=True))
+        asked = _choose_models(line, keeper, student, problems)
+        steps = len(asked) + len(LEAKS) + (len(READERS) if texts.height else 0) + is_judged(line, problems)
+        keeper.progress.start("evaluation", steps)
+        answers = [_answer(line, keeper, name, model, problems, refresh=config.refresh) for name, model in asked.items()]
+        frame = pl.concat(kept.frame.with_columns(model=pl.lit(name)) for name, kept in zip(asked, answers, strict=True))
         leaks = keep_leaks(line, keeper, student, seed_examples, training_mix, refresh=config.refresh)
         read = keep_texts(line, keeper, student, texts, refresh=config.refresh)
-        parts = (contaminated, *answers, *leaks.values(), *read.values())
+        bench = Bench(line, models, context.run.tags.get(FIRST_RUN_TAG, context.run_id))
+        matches = keep_matches(line, keeper, bench, problems, frame, refresh=config.refresh)
+        parts = (contaminated, *answers, *leaks.values(), *read.values(), *([matches] if matches else []))
         forgotten, forgetting = tell_forgetting(read, frame)
-        fingerprint = take_fingerprint([], [part.fingerprint for part in parts], [frame])
+        fingerprint = take_fingerprint([], [part.fingerprint for part in parts], [frame, *([matches.frame] if matches else [])])
         kept = keeper.keep(key, None, fingerprint, lambda: Made(frame, {"contaminated": contaminated.frame.height}), refresh=config.refresh)
         summary = summarise(frame)
         table = show_table(summary, summary.columns, rows=summary.height)
-        figures = _name_figures(summary) | name_leaks(leaks) | forgotten | name_contaminated(contaminated)
+        figures = _name_figures(summary) | name_leaks(leaks) | forgotten | name_contaminated(contaminated) | name_win_rates(matches)
         if "mlflow_run" not in kept.facts:
             kept = keeper.annotate(key, kept, tracking.log_evaluation(line.name, context.run_id, figures, table.md_str or "") or {})
-        reused = all(part.reused for part in parts)
         charted = {name: value for name, value in figures.items() if "/" not in name}
-        shown = show_kept(kept) | {"reused": reused, "accuracy": table, **show_contaminated(contaminated), **forgetting}
-        shown |= {**show_leaks(leaks), **charted, **link_mlflow(kept)}
-        return Outcome(metadata=shown | {"seconds": sum(part.seconds for part in parts)})
+        made = {"reused": all(part.reused for part in parts), "seconds": sum(part.seconds for part in parts)}
+        shown = show_contaminated(contaminated) | forgetting | show_leaks(leaks) | show_win_rates(line, matches)
+        return Outcome(metadata=show_kept(kept) | made | {"accuracy": table, **shown, **charted, **link_mlflow(kept)})
 
     return evaluation
 

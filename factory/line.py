@@ -131,7 +131,7 @@ class Line(Spec):
 
     @model_validator(mode="after")
     def _money_is_counted(self) -> Self:
-        budget, priced = self.generation.budget, [*self.generation.models, *self.reward.models]
+        budget, priced = self.generation.budget, [*self.generation.models, *self.reward.models, *self.training.evaluation.models]
         if budget and budget.money is not None and all(model.price == Price() for model in priced):
             raise ValueError(
                 "generation.budget: a budget in money needs a price: give the price of a teacher, judge or reward model, or tokens"

@@ -58,7 +58,8 @@ def place_rubrics(data: dict[str, Any]) -> list[Place]:
     """Where a line, or its dump, names rubrics."""
     judges = get_at(data, ("reward", "judges"))
     listed: list[Place] = [("reward", "judges", i, "rubric") for i in range(len(judges) if isinstance(judges, list | tuple) else 0)]
-    return [*listed, ("reward", "pairs", "judge", "rubric")]
+    evaluating: list[Place] = [("training", "evaluation", key, "rubric") for key in ("judge", "grader")]
+    return [*listed, ("reward", "pairs", "judge", "rubric"), *evaluating]
 
 
 def place_sets(data: dict[str, Any]) -> list[Place]:

@@ -19,6 +19,8 @@ TEACHER_KEYS: tuple[tuple[str, ...], ...] = (
     ("reward",),
     ("reward", "judges", "*"),
     ("reward", "pairs", "judge"),
+    ("training", "evaluation", "judge"),
+    ("training", "evaluation", "grader"),
 )
 """Where a line names a model and its server; `*` is each item of a list."""
 MODEL_KEYS: tuple[tuple[str, ...], ...] = (

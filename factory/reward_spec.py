@@ -59,6 +59,12 @@ class ComparingJudgeSpec(JudgeSpec):
     rubric: str = Field(default="preference", min_length=1, description="A bundled rubric that compares, or a file.")
 
 
+class GraderSpec(JudgeSpec):
+    """A model that grades the turns of a conversation by a rubric of one response."""
+
+    rubric: str = Field(default="mt_bench", min_length=1, description="A bundled rubric of one response, or a file.")
+
+
 class ContaminationSpec(Spec):
     """Texts that no record may hold: evaluation sets, by name."""
 

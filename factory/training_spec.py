@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from factory.reward_spec import ComparingJudgeSpec, GraderSpec, JudgeSpec
 from factory.seeds_spec import Kind
 from factory.spec import Name, Share, Spec
 
@@ -177,6 +178,15 @@ class EvaluationSpec(Spec):
     texts: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(), description="Files of real text that forgetting is measured on, or patterns ('texts/*.md'); none: the line's documents."
     )
+    judge: ComparingJudgeSpec | None = Field(
+        default=None, description="Who is put two models' answers to problems without a verifier, in both orders; none: no win rates."
+    )
+    grader: GraderSpec | None = Field(default=None, description="Who grades the answers of `factory mt-bench`.")
+
+    @property
+    def models(self) -> tuple[JudgeSpec, ...]:
+        """Both judges, where there are."""
+        return tuple(judge for judge in (self.judge, self.grader) if judge)
 
 
 class TrainingSpec(Spec):

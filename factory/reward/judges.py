@@ -72,7 +72,7 @@ def open_judges(specs: Sequence[JudgeSpec], teacher: Callable[[JudgeSpec], Teach
     """
     judges: list[Judge] = []
     for spec in specs:
-        judge = make_judge(spec, teacher(spec), _load_rubric(spec, compares=False))
+        judge = make_judge(spec, teacher(spec), check_rubric(spec, compares=False))
         alike = [each for each in judges if replace(each, repeat=0, min_score=None, model=judge.model) == replace(judge, min_score=None)]
         judges.append(replace(judge, repeat=sum(each.identity == judge.identity for each in alike)))
     return judges
@@ -80,21 +80,23 @@ def open_judges(specs: Sequence[JudgeSpec], teacher: Callable[[JudgeSpec], Teach
 
 def open_comparer(spec: JudgeSpec, teacher: Teacher) -> Judge:
     """The judge of `spec` by a rubric that compares. Raises what load_rubric raises, and FactoryError for one that scores."""
-    return make_judge(spec, teacher, _load_rubric(spec, compares=True))
+    return make_judge(spec, teacher, check_rubric(spec, compares=True))
 
 
 def check_rubrics(spec: RewardSpec) -> None:
     """Raises what reading the rubrics of a line raises, so that a bad one is told before anything is asked."""
     for judge in spec.judges:
-        _load_rubric(judge, compares=False)
+        check_rubric(judge, compares=False)
     if spec.pairs.judge:
-        _load_rubric(spec.pairs.judge, compares=True)
+        check_rubric(spec.pairs.judge, compares=True)
 
 
-def _load_rubric(spec: JudgeSpec, *, compares: bool) -> Rubric:
+def check_rubric(spec: JudgeSpec, *, compares: bool) -> Rubric:
+    """The rubric of a judge. Raises what load_rubric raises, and FactoryError where it compares and should not, or the other way round."""
     rubric = load_rubric(spec.rubric)
     if rubric.compares != compares:
-        takes = "two responses, for reward.pairs.judge" if rubric.compares else "one response, for reward.judges"
+        pairs, singles = "reward.pairs.judge or training.evaluation.judge", "reward.judges or training.evaluation.grader"
+        takes = f"two responses, for {pairs}" if rubric.compares else f"one response, for {singles}"
         raise FactoryError(f"rubric {rubric.name!r} is of {takes}; here goes one of {'two' if compares else 'one'}.")
     return rubric
 

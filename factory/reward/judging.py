@@ -63,12 +63,13 @@ class Judge:
 class Judgement:
     """What a judge said. `score` is null for an answer that did not parse, and then `note` says why; of one that was read in the stricter
     form, `note` is what was wrong with the first. `values`: the numbers that the rubric's steps gave. `usage`: items of records.USAGE; of
-    cases in the same words the first has them."""
+    cases in the same words the first has them. `said`: the last answer in the judge's words, empty where it gave none."""
 
     score: float | None
     values: Mapping[str, float]
     note: str | None
     usage: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    said: str = field(default="", compare=False)
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Case:
     subject: str
     judgement: Judgement | None = None
     usage: list[dict[str, Any]] = field(default_factory=list)
+    said: str = ""
 
     @property
     def finished(self) -> bool:
@@ -101,7 +103,7 @@ def show_row(row: Row) -> dict[str, Any]:
     """What a rubric is shown of a CANDIDATE row, by the variables of its prompts."""
     turns = row["turns"] or [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["response"]}]
     *before, last = ({"role": turn["role"], "content": turn["content"]} for turn in turns)
-    shown = {"instruction": row["instruction"], "context": row["context"], "language": row["language"]}
+    shown = {"instruction": row["instruction"], "context": row["context"], "language": row["language"], "references": []}
     return shown | {"conversation": before, "response": last["content"]}
 
 
@@ -166,9 +168,9 @@ def _judge(case: Case) -> Judging:
             values |= {name: float(item[name]) for name in question.numbers}
             notes += [note] if note else []
     except ParseError as error:
-        case.judgement = Judgement(None, {}, str(error), tuple(case.usage))
+        case.judgement = Judgement(None, {}, str(error), tuple(case.usage), case.said)
     else:
-        case.judgement = Judgement(case.judge.rubric.score(values), values, "; ".join(notes) or None, tuple(case.usage))
+        case.judgement = Judgement(case.judge.rubric.score(values), values, "; ".join(notes) or None, tuple(case.usage), case.said)
     return [case]
 
 
@@ -212,6 +214,7 @@ def _ask(case: Case, question: Question, shown: dict[str, Any], stricter: str) -
             )
         shown.update({name: shorter[name] for name in shown})
     case.usage.append(case.judge.model.tell_usage(f"{case.judge.rubric.name}: {question.name}", answer))
+    case.said = "" if answer.finish_reason == "failed" else answer.text
     return take_text(answer, sampling.max_new_tokens, "judge", f"{question.name}: ")
 
 

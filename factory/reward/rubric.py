@@ -80,7 +80,7 @@ def _check_names(source: YamlSource, rubric: Rubric) -> Iterator[Fault]:
 
 def _check_templates(source: YamlSource, rubric: Rubric) -> Iterator[Fault]:
     """Faults of templates that do not parse, use what is not given before their step, or fail on made-up values."""
-    given: dict[str, Any] = dict.fromkeys(rubric.given, "x") | {"conversation": [{"role": "user", "content": "x"}]}
+    given: dict[str, Any] = dict.fromkeys(rubric.given, "x") | {"conversation": [{"role": "user", "content": "x"}], "references": ["x"]}
     for i, step in enumerate(rubric.steps):
         for key in ("prompt", "system", "retry"):
             template = getattr(step, key)

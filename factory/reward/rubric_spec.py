@@ -10,12 +10,13 @@ from pydantic import Field, model_validator
 from factory.generation.flow_spec import Step
 from factory.generation.parsers import Identifier, Part
 
-SHOWN = ("instruction", "context", "conversation", "language")
+SHOWN = ("instruction", "context", "conversation", "language", "references")
 """What every prompt may use.
 
 instruction: the first message of the user. context: the text that it is about, else null. conversation: all messages before the response
-(role, content). language: BCP 47 tag of the leaf, else null. Beside these: `response`, or `first` and `second` of a rubric that compares;
-and what earlier steps gave.
+(role, content). language: BCP 47 tag of the leaf, else null. references: where they are known, a right answer to each message of
+the user so far, null for one without; else an empty list. Beside these: `response`, or `first` and `second` of a rubric that compares; and
+what earlier steps gave.
 """
 OF_FLOWS = ("answers_conversation", "output", "appends", "each_turn", "held_against", "many", "filter", "when", "unless", "otherwise")
 """Keys of a flow's step that a rubric's has not."""

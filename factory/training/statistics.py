@@ -66,7 +66,7 @@ def compare(answers: pl.DataFrame, a: str, b: str, seed: int = 0) -> Comparison:
     """
     pairs = _pair(answers, a, b)
     wins, losses = (int(pairs.filter(pl.col("difference") == sign).height) for sign in (1, -1))
-    totals = sum(_resample(pairs, seed))
+    totals = sum(resample_leaves(pairs, seed))
     low, high = np.quantile(totals / pairs.height, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Comparison(
         a=a,
@@ -80,7 +80,7 @@ def compare(answers: pl.DataFrame, a: str, b: str, seed: int = 0) -> Comparison:
         confidence=CONFIDENCE,
         wins=wins,
         losses=losses,
-        p_value=_mcnemar(wins, losses),
+        p_value=mcnemar(wins, losses),
     )
 
 
@@ -127,8 +127,8 @@ def _pair(answers: pl.DataFrame, a: str, b: str) -> pl.DataFrame:
     return paired.with_columns(difference=pl.col("right_a") - pl.col("right_b")).sort("leaf", "problem_id")
 
 
-def _resample(pairs: pl.DataFrame, seed: int) -> Iterator[np.ndarray]:
-    """For each leaf the sum of its resampled differences, one for each draw.
+def resample_leaves(pairs: pl.DataFrame, seed: int) -> Iterator[np.ndarray]:
+    """For each leaf the sum of its resampled differences, one for each draw. `pairs`: a row a problem, columns leaf and difference.
 
     A difference is −1, 0 or 1, so drawing n problems with replacement is drawing the counts of the three from a multinomial.
     """
@@ -141,7 +141,8 @@ def _resample(pairs: pl.DataFrame, seed: int) -> Iterator[np.ndarray]:
         yield counts[:, 2] - counts[:, 0]
 
 
-def _mcnemar(wins: int, losses: int) -> float:
+def mcnemar(wins: int, losses: int) -> float:
+    """The two-sided p-value of the exact McNemar test (McNemar 1947): whether wins and losses are as likely."""
     from scipy.stats import binomtest
 
     return float(binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0

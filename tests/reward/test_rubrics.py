@@ -34,13 +34,22 @@ TURNS = [{"role": "user", "content": "Apa itu?"}, {"role": "assistant", "content
 def test_every_bundled_rubric_shows_the_whole_record_and_has_a_stricter_form(name: str) -> None:
     rubric = load_rubric(name)
     responses = {"first": "jawaban satu", "second": "jawaban dua"} if rubric.compares else {"response": "jawaban satu"}
-    shown = {"instruction": "Apa itu?", "context": "Sebuah teks.", "conversation": TURNS, "language": "id", **responses}
+    shown = {"instruction": "Apa itu?", "context": "Sebuah teks.", "conversation": TURNS, "language": "id", "references": [], **responses}
     for step in rubric.steps:
         asked = render(str(step.prompt), shown, name)
         assert all(text in asked for text in ("Sebuah teks.", "Kucing.", "Mengapa?", *responses.values()))
         assert step.retry is not None and render(step.retry, shown, name)
         without = render(str(step.prompt), shown | {"context": None, "language": None}, name)
         assert "[Document]" not in without and "None" not in without
+
+
+def test_right_answers_are_shown_by_the_number_of_their_message_where_there_are_some() -> None:
+    rubric = load_rubric("mt_bench")
+    shown = {"instruction": "Apa itu?", "context": None, "conversation": TURNS, "language": None, "response": "jawaban"}
+    asked = [render(str(rubric.steps[0].prompt), shown | {"references": right}, "mt_bench") for right in ([], [None], [None, "benar"])]
+    assert asked[0] == asked[1] and "Right answer" not in asked[0]
+    assert "[Right answer 2]benar[/Right answer 2]" in asked[2] and "[Right answer 1]" not in asked[2]
+    assert [rubric.steps[0].parse(f"Because. [[{grade}]]") for grade in (1, 10)] == [[{"grade": 1.0}], [{"grade": 10.0}]]
 
 
 def test_the_weighted_sum_of_five_attributes() -> None:

@@ -11,6 +11,7 @@ from factory.training.phase_folder import TrainedPhase
 from factory.training.preference import fingerprint_preference, train_preference
 from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
+from factory.training.standing import Standing, examine_releases
 from factory.training.statistics import Comparison, compare, summarise
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "PhaseData",
     "Problem",
     "Promotion",
+    "Standing",
     "TrainedPhase",
     "answer_problems",
     "attack_student",
@@ -33,6 +35,7 @@ __all__ = [
     "count_unused",
     "decide_promotion",
     "evaluate_model",
+    "examine_releases",
     "fingerprint_phase",
     "fingerprint_preference",
     "make_problems",

@@ -18,7 +18,8 @@ class TrainedPhase:
     `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
     selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
     `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.
-    `epsilon`, `delta` and `noise_multiplier` are of a private phase.
+    `epsilon`, `delta` and `noise_multiplier` are of a private phase. `tokens_read` counts each time that a token was read; None where it is
+    left to chance how often.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class TrainedPhase:
     epsilon: float | None = None
     delta: float | None = None
     noise_multiplier: float | None = None
+    tokens_read: int | None = None
 
 
 class PhaseFolder(WorkFolder):

@@ -88,7 +88,8 @@ def train_phase(
                 return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
         parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
         state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
-        return keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held)
+        counts = count_rows(encoded) | {"tokens_read": sum(len(row.ids) for row in parts["train_dataset"])}
+        return keep_student(phase, work, model, tokenizer, state, counts, held)
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:

@@ -1,4 +1,4 @@
-"""The last asset of training: which students were judged, and which of them is champion."""
+"""The last asset of training: which students were judged, which of them is champion, and what MLflow is told of it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,15 +7,16 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.layout import Outcome, asset_key, line_asset, read_assets
+from assets.layout import Outcome, asset_key, line_asset, name_work, read_assets
 from assets.pages import show_floats, show_table
+from assets.standing import examine_standing
 from factory.line import Line
 from factory.records import digest, digest_frame, empty
-from factory.training import decide_promotion
+from factory.training import Standing, decide_promotion
 from factory.training_spec import PhaseSpec
 from resources.keeper import Keeper
 from resources.store import Stamp
-from resources.tracking import Tracking
+from resources.tracking import Decision, Tracking
 
 CHAMPION: dict[str, Any] = {
     "student": pl.String,  # revision of the student that was judged
@@ -29,8 +30,13 @@ CHAMPION: dict[str, Any] = {
     "model": pl.String,  # folder of the student
     "release": pl.String,
     "mix": pl.String,  # digest of what the student was trained on; null for one that was judged before there were mixes
+    "obstacles": pl.String,  # what kept it from becoming champion whatever it scored; null where nothing did
 }
 """One judged student a row, in the order in which they were judged; the last promoted one is champion."""
+
+
+FIGURES = ("difference", "low", "high")
+"""Of the comparison that decided."""
 
 
 def student_name(phase: PhaseSpec) -> str:
@@ -48,31 +54,38 @@ def build_champion(line: Line) -> dg.AssetsDefinition:
         "training",
         CHAMPION,
         "Every judged student of the line, in order. A student becomes champion only by beating the champion (the first one, the base) "
-        "on the evaluation problems: the whole interval of the difference must lie above 0.",
-        ins=read_assets(line, "evaluation") | {"student": dg.AssetIn(asset_key(line, student_name(line.training.plan[-1])))},
+        "on the evaluation problems: the whole interval of the difference must lie above 0, and every gate and check of what it was "
+        "trained on must have passed.",
+        ins=read_assets(line, "evaluation", "training_mix")
+        | {"student": dg.AssetIn(asset_key(line, student_name(line.training.plan[-1])))},
     )
-    def champion(keeper: Keeper, tracking: Tracking, student: pl.DataFrame, evaluation: pl.DataFrame) -> Outcome:
+    def champion(
+        context: dg.AssetExecutionContext,
+        keeper: Keeper,
+        tracking: Tracking,
+        student: pl.DataFrame,
+        evaluation: pl.DataFrame,
+        training_mix: pl.DataFrame,
+    ) -> Outcome:
         keeper.progress.start("champion", 1)
-        history = read_champions(keeper, line)
+        before = read_champions(keeper, line)
         tuned = student.row(0, named=True)
         # A home that was moved holds the same students in other folders.
         here = pl.when(pl.col("student") == tuned["revision"]).then(pl.lit(tuned["model"])).otherwise(pl.col("model"))
-        history = history.with_columns(model=here)
-        judged = history.filter(student=tuned["revision"], problems=digest_ids(evaluation.filter(model="tuned")["problem_id"]))
-        if judged.is_empty() and tuned["revision"] != find_champion(history):
-            history = pl.concat([history, _judge(tuned, find_champion(history), evaluation)])
-        crowned = _crown(line, keeper, tracking, history)
-        keeper.store.write(key, None, history, Stamp("", digest_frame(history), {"crowned": crowned}))
-        keeper.progress.finish("champion", "", history.height, 0.0, reused=not judged.is_empty())
+        history = _judge(before.with_columns(model=here), tuned, evaluation, examine_standing(line, tuned, training_mix))
         row = history.filter(student=tuned["revision"]).row(-1, named=True)
+        told = _tell_mlflow(tracking, line, context.run_id, keeper, history, row)
+        keeper.store.write(key, None, history, Stamp("", digest_frame(history), told))
+        keeper.progress.finish("champion", "", history.height, 0.0, reused=history.height == before.height)
         return Outcome(
             metadata={
                 "dagster/row_count": history.height,
                 "champion": find_champion(history) or "none",
                 "decision": row["reason"],
-                "registered_version": crowned or "none",
+                "registered_version": told["crowned"] or "none",
+                "mlflow": dg.MetadataValue.url(told["url"]) if told["url"] else "not told (see the run's log)",
                 "history": show_table(history.reverse(), ["student", "rival", "promoted", "difference", "low", "high", "release"], rows=20),
-                **show_floats({name: row[name] for name in ("difference", "low", "high")}),
+                **show_floats({name: row[name] for name in FIGURES}),
             }
         )
 
@@ -92,34 +105,62 @@ def find_champion(history: pl.DataFrame) -> str | None:
     return there[-1] if there else None
 
 
-def _judge(tuned: dict[str, Any], rival: str | None, evaluation: pl.DataFrame) -> pl.DataFrame:
-    decision = decide_promotion(evaluation, champion_present=rival is not None)
+def find_settled(history: pl.DataFrame, student: str, problems: str) -> pl.DataFrame:
+    """The decisions on a student by those problems that its scores alone made: such a one stands, and is not made again."""
+    return history.filter(pl.col("obstacles").is_null(), student=student, problems=problems)
+
+
+def _judge(history: pl.DataFrame, tuned: dict[str, Any], evaluation: pl.DataFrame, standing: Standing) -> pl.DataFrame:
+    """The history with the decision on the student, where it is new: one that met obstacles is judged again once they are others."""
+    problems, rival = digest_ids(evaluation.filter(model="tuned")["problem_id"]), find_champion(history)
+    obstacles = "; ".join(standing.obstacles) or None
+    last = history.filter(student=tuned["revision"], problems=problems)["obstacles"].to_list()[-1:]
+    if tuned["revision"] == rival or last in ([None], [obstacles]):
+        return history
+    decision = decide_promotion(evaluation, rival is not None, standing + _note_lost(history, rival))
     row = {
         "student": tuned["revision"],
         "rival": rival,
-        "problems": digest_ids(evaluation.filter(model="tuned")["problem_id"]),
+        "problems": problems,
         "promoted": decision.promote,
         "reason": decision.reason,
-        "difference": decision.comparison.difference,
-        "low": decision.comparison.low,
-        "high": decision.comparison.high,
-        "model": tuned["model"],
-        "release": tuned["release"],
-        "mix": tuned["mix"],
+        **{name: getattr(decision.comparison, name) for name in FIGURES},
+        **{name: tuned[name] for name in ("model", "release", "mix")},
+        "obstacles": obstacles,
     }
-    return pl.DataFrame([row], schema=CHAMPION)
+    return pl.concat([history, pl.DataFrame([row], schema=CHAMPION)])
 
 
-def _crown(line: Line, keeper: Keeper, tracking: Tracking, history: pl.DataFrame) -> str | None:
-    """Tells MLflow's registry who is champion, where it does not know yet; the version that it knows as champion."""
-    stored = keeper.store.stamp(asset_key(line, "champion"), None)
-    known = stored.facts.get("crowned") if stored else None
-    facts = keeper.facts(asset_key(line, student_name(line.training.plan[-1])))
-    newest = history.row(-1, named=True)
-    version = facts.get("mlflow_version")
-    if not newest["promoted"] or newest["student"] != find_champion(history) or version is None or version == known:
-        return known
-    return version if tracking.crown(facts["mlflow_model"], version) else known
+def _note_lost(history: pl.DataFrame, rival: str | None) -> Standing:
+    """Says that the last champion's model is gone, so that the one before it, or the base, was the rival."""
+    last = history.filter("promoted").row(-1, named=True) if history["promoted"].any() else None
+    if last is None or last["student"] == rival:
+        return Standing()
+    instead = f"champion {rival}" if rival else "base"
+    gone = f"the last champion, {last['student']} of release {last['release']}, is no longer in {last['model']}"
+    return Standing(notes=(f"{gone}, so it was compared with the {instead}",))
+
+
+def _tell_mlflow(
+    tracking: Tracking, line: Line, run_id: str, keeper: Keeper, history: pl.DataFrame, row: dict[str, Any]
+) -> dict[str, str | None]:
+    """What MLflow knows by now: the decision that it was `told` of, the `url` of that, who is `crowned` there and as which version.
+
+    It is told what it does not know yet, so that what failed is told by the next run. The alias goes to the last student that was
+    promoted, and moves for nothing else.
+    """
+    facts = keeper.facts(asset_key(line, "champion"))
+    told = {name: facts.get(name) for name in ("told", "url", "crowned", "crowned_student")}
+    registered = "mlflow_version" in keeper.facts(asset_key(line, student_name(line.training.plan[-1])))
+    mark = digest([row["student"], row["problems"], row["reason"]])
+    if told["told"] != mark:
+        decision = Decision(row["student"], row["promoted"], row["reason"], show_floats({name: row[name] for name in FIGURES}))
+        if logged := tracking.log_decision(name_work(line, "champion", run_id), decision):
+            told |= {"told": mark if registered else None, "url": logged["mlflow_url"]}
+    promoted = history.filter("promoted")["student"].to_list()
+    if promoted and told["crowned_student"] != promoted[-1] and (version := tracking.crown(line.name, promoted[-1])):
+        told |= {"crowned": version, "crowned_student": promoted[-1]}
+    return told
 
 
 def digest_ids(ids: Iterable[str]) -> str:

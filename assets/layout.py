@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from factory.line import Line
+from factory.records import digest
 from resources.keeper import digest_room
+from resources.tracked_runs import Work
 
 if TYPE_CHECKING:
     Outcome = dg.MaterializeResult[None]
@@ -50,6 +52,11 @@ def leaf_partitions(line: Line) -> dg.DynamicPartitionsDefinition:
 def asset_key(line: Line, name: str) -> dg.AssetKey:
     """`<line>/<name>`."""
     return dg.AssetKey([line.name, name])
+
+
+def name_work(line: Line, asset: str, run_id: str) -> Work:
+    """An asset of the line in the Dagster run of that id, as MLflow is told of it."""
+    return Work(line.name, asset, run_id, digest(line.model_dump(mode="json")))
 
 
 def line_asset(

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.checks import check_frame, specify_checks
 from assets.judges import Bench
-from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
+from assets.layout import Outcome, Remake, asset_key, line_asset, name_work, read_assets
 from assets.pages import show_floats, show_kept, show_plot, show_sample, show_trend
 from assets.validation import join_verdicts
 from factory.line import Line
@@ -81,7 +81,8 @@ def build_release(line: Line) -> list[dg.AssetsDefinition]:
         records = read_records(kept.frame)
         points = read_trend(find_home().releases, line.name, last=None)
         if "mlflow_run" not in kept.facts:
-            kept = keeper.annotate(key, kept, tracking.log_release(line.name, context.run_id, kept.frame["version"][0], points) or {})
+            work = name_work(line, "dataset_release", context.run_id)
+            kept = keeper.annotate(key, kept, tracking.log_release(work, kept.frame["version"][0], points) or {})
         shown = show_kept(kept) | _show_release(kept.frame, records) | show_trend(points[-LAST:], _list_gates(gates))
         shown |= {"trend_page": dg.MetadataValue.url(trend_url(line.name))}
         shown |= {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"])} if "mlflow_url" in kept.facts else {}

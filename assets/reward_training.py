@@ -16,7 +16,8 @@ from factory.reward.held_out import Accuracy
 from factory.reward.preferences import Pair, Rated, read_pairs, read_rated
 from factory.reward.training import Report, RewardTraining, TrainedRewardModel, train_reward_model
 from resources.home import Home, prepare_stores
-from resources.tracking import Curve, Tracking
+from resources.tracked_metrics import Curve
+from resources.tracking import Tracking
 
 EXPERIMENT = "reward_models"
 """The MLflow experiment of reward models that belong to no line."""

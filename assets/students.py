@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from assets.champion import student_name
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.mixing import name_mix
 from assets.pages import show_curve, show_floats, show_kept
+from assets.told_students import describe_student, link_mlflow, show_effort, take_points, tell_student
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.training import (
@@ -33,7 +33,8 @@ from factory.training import (
 from factory.training_spec import PhaseSpec
 from resources.home import find_home
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
-from resources.tracking import Curve, Released, Tracking
+from resources.system_metrics import watch_machine
+from resources.tracking import Tracking
 
 CURVE = pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64}))
 STUDENT: dict[str, Any] = {
@@ -97,8 +98,9 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         def train() -> Made:
             if config.refresh:
                 shutil.rmtree(folder, ignore_errors=True)
-            trained = train_on(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout)
-            return Made(_describe_student(phase, data, trained, base, release["version"], mix))
+            with watch_machine(folder, lambda step, steps, loss: report(step, steps)) as watch:
+                trained = train_on(phase, data.records, base, folder, line.seed, watch.step, holdout)
+            return Made(_describe_student(phase, data, trained, base, release["version"], mix), {"tokens_read": trained.tokens_read})
 
         kept = keeper.keep(
             key,
@@ -109,37 +111,13 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
             sound=lambda frame: (Path(frame["model"][0]) / "config.json").is_file(),
         )
         if "mlflow_run" not in kept.facts:
-            kept = keeper.annotate(key, kept, _tell_mlflow(tracking, line, context.run_id, number, data, kept, release, work))
+            registered = describe_student(line, kept.frame, work, frames["training_mix"]) if last else None
+            told = tell_student(tracking, line, context.run_id, phase, data.records, kept, release, registered)
+            kept = keeper.annotate(key, kept, told)
         unused = count_unused(line.training.plan, mixed, line.training.student) if last else None
         return Outcome(metadata=show_kept(kept) | _show_student(kept) | show_floats({"in_no_phase": unused}))
 
     return student
-
-
-def _tell_mlflow(
-    tracking: Tracking, line: Line, run_id: str, number: int, data: PhaseData, kept: Kept, release: dict[str, Any], work: str
-) -> dict[str, str]:
-    """The facts of the run that MLflow was told of; none where it failed. The last student of the plan is registered."""
-    phase, row = line.training.plan[number], kept.frame.row(0, named=True)
-    mixed = {"mix": row["mix"]} | ({} if row["real_share"] is None else {"real_share": f"{row['real_share']:.6g}"})
-    told = tracking.log_student(
-        line.name,
-        run_id,
-        student_name(phase),
-        params=phase.model_dump(mode="json")
-        | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]}
-        | ({} if row.get("trained_weights") is None else {"trained_weights": row["trained_weights"]})
-        | mixed,
-        metrics=show_floats(
-            {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")} | {"seconds": kept.seconds}
-        ),
-        curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
-        released=Released(data.records, release["folder"], release["version"], row["mix"], mixed),
-        model=Path(row["model"]),
-        fingerprint=work,
-        register=number == len(line.training.plan) - 1,
-    )
-    return told or {}
 
 
 def _choose_data(line: Line, number: int, mixed: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
@@ -200,19 +178,7 @@ def _show_student(kept: Kept) -> dict[str, Any]:
         "loss_curve": show_curve(take_points(row["losses"]), "step", "loss"),
         **show_floats(counts | {"last_loss": row["losses"][-1]["loss"]}),
         **show_floats({name: row[name] for name in ("margin_before", "margin_after", "epsilon", "delta")}),
+        **show_effort(kept),
         **selected,
         **link_mlflow(kept),
     }
-
-
-def link_mlflow(kept: Kept) -> dict[str, Any]:
-    """The page of the run that MLflow was told of, and the version that it registered."""
-    if "mlflow_url" not in kept.facts:
-        return {"mlflow": "not told (see the run's log)"}
-    version = {"registered_version": kept.facts["mlflow_version"]} if "mlflow_version" in kept.facts else {}
-    return {"mlflow": dg.MetadataValue.url(kept.facts["mlflow_url"]), **version}
-
-
-def take_points(curve: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
-    """The points of a stored curve."""
-    return [(point["step"], point["loss"]) for point in curve]

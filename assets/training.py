@@ -7,16 +7,17 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from assets.champion import build_champion, digest_ids, find_champion, find_folder, read_champions, student_name
+from assets.champion import build_champion, digest_ids, find_champion, find_folder, find_settled, read_champions, student_name
 from assets.contamination import keep_contaminated, name_contaminated, reads_pairs, show_contaminated
 from assets.forgetting import READERS, choose_texts, keep_texts, names_texts, tell_forgetting
 from assets.generation import TEACHER_POOL
 from assets.judges import Bench
-from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, read_assets
+from assets.layout import FIRST_RUN_TAG, Outcome, Remake, asset_key, line_asset, name_work, read_assets
 from assets.leaks import LEAKS, keep_leaks, name_leaks, show_leaks
 from assets.mixing import build_mixing
 from assets.pages import show_kept, show_table
-from assets.students import build_student, link_mlflow
+from assets.students import build_student
+from assets.told_students import link_mlflow
 from assets.win_rates import is_judged, keep_matches, name_win_rates, show_win_rates
 from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line
@@ -32,7 +33,7 @@ from factory.training import (
 from factory.training.statistics import ALL
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
 from resources.models import Models
-from resources.tracking import Tracking
+from resources.tracking import Dataset, Tracking
 
 
 def build_training(line: Line) -> list[dg.AssetsDefinition]:
@@ -91,13 +92,24 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         table = show_table(summary, summary.columns, rows=summary.height)
         figures = _name_figures(summary) | name_leaks(leaks) | forgotten | name_contaminated(contaminated) | name_win_rates(matches)
         if "mlflow_run" not in kept.facts:
-            kept = keeper.annotate(key, kept, tracking.log_evaluation(line.name, context.run_id, figures, table.md_str or "") or {})
+            model = keeper.facts(asset_key(line, last)).get("mlflow_model_id")
+            kept = keeper.annotate(key, kept, _tell_mlflow(tracking, line, context.run_id, frame, figures, table.md_str or "", model))
         charted = {name: value for name, value in figures.items() if "/" not in name}
         made = {"reused": all(part.reused for part in parts), "seconds": sum(part.seconds for part in parts)}
         shown = show_contaminated(contaminated) | forgetting | show_leaks(leaks) | show_win_rates(line, matches)
         return Outcome(metadata=show_kept(kept) | made | {"accuracy": table, **shown, **charted, **link_mlflow(kept)})
 
     return evaluation
+
+
+def _tell_mlflow(
+    tracking: Tracking, line: Line, run_id: str, answers: pl.DataFrame, figures: dict[str, float], table: str, model: str | None
+) -> dict[str, str]:
+    """The facts of the run that MLflow was told of; none where it failed. The student's own figures stand with its `model` too."""
+    problems = answers.filter(model="tuned").drop("model", "response", "correct")
+    asked = Dataset(problems, "evaluation problems", digest_ids(problems["problem_id"]))
+    of_model = {name: value for name, value in figures.items() if name.startswith(("tuned_", "canary_")) or name.endswith("/tuned")}
+    return tracking.log_evaluation(name_work(line, "evaluation", run_id), figures, table, asked=asked, of_model=of_model, model=model) or {}
 
 
 def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: Sequence[Problem]) -> dict[str, str | LocalTeacher]:
@@ -112,7 +124,7 @@ def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: 
         batch_size = line.training.evaluation.batch_size
         models["teacher"] = LocalTeacher(teacher.model, teacher.revision, batch_size, teacher.adapter, teacher.quantisation)
     history = read_champions(keeper, line)
-    judged = history.filter(student=tuned, problems=digest_ids(problem.problem_id for problem in problems))
+    judged = find_settled(history, tuned, digest_ids(problem.problem_id for problem in problems))
     rival = judged["rival"][-1] if judged.height else find_champion(history)
     folder = find_folder(history, rival)
     return models | ({"champion": folder} if folder and rival != tuned else {})

@@ -13,6 +13,7 @@ from factory.training.phase_folder import TrainedPhase
 from factory.training.preference import fingerprint_preference, train_preference
 from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
+from factory.training.standing import Standing, examine_releases
 from factory.training.statistics import Comparison, compare, count_forgotten, summarise
 from factory.training.texts import read_texts, take_documents
 
@@ -28,6 +29,7 @@ __all__ = [
     "PhaseData",
     "Problem",
     "Promotion",
+    "Standing",
     "TrainedPhase",
     "answer_problems",
     "attack_student",
@@ -41,6 +43,7 @@ __all__ = [
     "count_unused",
     "decide_promotion",
     "evaluate_model",
+    "examine_releases",
     "find_contaminated",
     "find_emptied",
     "fingerprint_phase",

@@ -98,6 +98,7 @@ def train_preference(
         after = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
         counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
+        counts["tokens_read"] = sum(rows[index].length for index in order)
         return keep_student(phase, work, model, tokenizer, state, counts, held, base)
 
 

@@ -16,7 +16,7 @@ from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.records import digest, digest_frame
 from factory.training.adapter import add_adapter
-from factory.training.data import TokenRow, TokenRows, encode_records
+from factory.training.data import TokenRows, encode_records
 from factory.training.packing import check_packing, make_packed_collator, pack_rows
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import (
@@ -90,9 +90,11 @@ def train_phase(
                 return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
         if phase.lora:
             model = add_adapter(what, model, phase.lora, seed)
-        parts = _choose_parts(phase, tokenizer, encoded.rows, most_tokens, work, seed)
-        state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **parts)
-        return keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held, base)
+        planned = [encoded.rows[index] for index in plan_rows(phase, [len(row.ids) for row in encoded.rows], seed)]
+        data = pack_rows(planned, len(encoded.rows), most_tokens, seed) if phase.packing else planned
+        state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **_choose_parts(phase, tokenizer, data, work, seed))
+        counts = count_rows(encoded) | {"tokens_read": sum(len(row.ids) for row in planned)}
+        return keep_student(phase, work, model, tokenizer, state, counts, held, base)
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
@@ -105,16 +107,10 @@ def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
     )
 
 
-def _choose_parts(
-    phase: PhaseSpec, tokenizer: Any, rows: Sequence[TokenRow], most_tokens: int, work: PhaseFolder, seed: int
-) -> dict[str, Any]:
-    """What the Trainer is made of beside the model."""
+def _choose_parts(phase: PhaseSpec, tokenizer: Any, data: Sequence[Any], work: PhaseFolder, seed: int) -> dict[str, Any]:
+    """What the Trainer is made of beside the model, for the rows `data`, packed or not, in the order in which they are read."""
     from transformers import TrainingArguments
 
-    order = plan_rows(phase, [len(row.ids) for row in rows], seed)
-    data: list[Any] = [rows[index] for index in order]
-    if phase.packing:
-        data = pack_rows(data, len(rows), most_tokens, seed)
     return {
         "args": TrainingArguments(**choose_phase_arguments(phase, len(data), work, seed)),
         "train_dataset": data,

@@ -6,7 +6,7 @@ import pytest
 from test_training_statistics import make_answers
 
 from factory.faults import FactoryError
-from factory.training import decide_promotion
+from factory.training import Standing, decide_promotion
 
 WEAK, MIDDLE, STRONG = [1] * 10 + [0] * 90, [1] * 50 + [0] * 50, [1] * 80 + [0] * 20
 
@@ -46,3 +46,22 @@ def test_equal_students_do_not_replace_each_other() -> None:
 def test_champion_must_have_answered() -> None:
     with pytest.raises(FactoryError, match="cannot be compared"):
         decide_promotion(make_answers({"base": WEAK, "tuned": STRONG}), champion_present=True)
+
+
+def test_a_winner_on_data_that_does_not_let_it_stays_what_it_is() -> None:
+    answers = make_answers({"base": WEAK, "tuned": STRONG})
+    blocked = decide_promotion(answers, champion_present=False, standing=Standing(("gate privacy.x failed",), ("1 of 2 gates passed",)))
+    assert not blocked.promote and blocked.comparison.low > 0
+    assert blocked.reason.startswith("Not promoted, there is still no champion: on 100 problems")
+    assert blocked.reason.endswith(". What it was trained on does not let it: gate privacy.x failed. 1 of 2 gates passed.")
+    let = decide_promotion(answers, champion_present=False, standing=Standing(notes=("gate fidelity.y was waived",)))
+    assert let.promote and let.reason.endswith(" Gate fidelity.y was waived.")
+
+
+def test_fresh_problems_outweigh_no_loss_on_what_people_wrote() -> None:
+    origins = ["holdout"] * 20 + ["fresh"] * 80
+    base, tuned = [1] * 15 + [0] * 85, [0] * 20 + [1] * 80
+    promotion = decide_promotion(make_answers({"base": base, "tuned": tuned}, origins=origins), champion_present=False)
+    assert promotion.comparison.low > 0 and promotion.held_out is not None and promotion.held_out.high < 0
+    assert not promotion.promote
+    assert "It is worse on the 20 held-out examples: difference -75.0 points" in promotion.reason

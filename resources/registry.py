@@ -1,0 +1,112 @@
+"""MLflow's registry: a student as a LoggedModel and a version, and what was decided of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+FINGERPRINT_TAG = "factory.fingerprint"
+REVISION_TAG = "factory.revision"
+RELEASE_TAG = "factory.release"
+VERSIONS_TAG = "mlflow.modelVersions"
+"""Where MLflow looks for the versions that a LoggedModel is registered as."""
+DECISION_TAG, REASON_TAG = "factory.decision", "factory.decision_reason"
+CANDIDATE, CHAMPION = "candidate", "champion"
+"""Aliases of a line's student in the registry: the newest one, and the best."""
+CHAT = "llm/v1/chat"
+"""MLflow's task of a model that takes messages and gives one, as OpenAI's chat completions do; its signature comes with it."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A tuned student to be registered. `example` is a question that MLflow shows with it, `max_tokens` how long the answer may be."""
+
+    folder: Path
+    fingerprint: str
+    revision: str
+    release: str
+    example: str
+    max_tokens: int
+
+
+def name_model(line: str) -> str:
+    """What the registry calls a line's student."""
+    return f"{line}_student"
+
+
+def register(client: "MlflowClient", name: str, run: str, student: Student, params: Mapping[str, Any]) -> dict[str, str]:
+    """Logs the student with `params` in the active `run` and makes it the newest version of `name`, under the alias `candidate`.
+
+    One that is registered already, by its fingerprint, keeps its version. Gives `mlflow_model`, `mlflow_version` and `mlflow_model_id`.
+    """
+    known = client.search_model_versions(f"name = '{name}'")
+    version = next((found for found in known if found.tags.get(FINGERPRINT_TAG) == student.fingerprint), None)
+    if version is None:
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name, description=_describe(name))
+        tags = {FINGERPRINT_TAG: student.fingerprint, REVISION_TAG: student.revision, RELEASE_TAG: student.release}
+        logged = _log_model(student, params, tags)
+        told = f"Trained on release {student.release}, not judged yet."
+        version = client.create_model_version(name, logged.model_uri, run, tags=tags, model_id=logged.model_id, description=told)
+        client.set_logged_model_tags(logged.model_id, {VERSIONS_TAG: json.dumps([{"name": name, "version": version.version}])})
+    client.set_registered_model_alias(name, CANDIDATE, version.version)
+    # The registry of MLflow 3.17 keeps no model's id beside a version, but its source, models:/<id>.
+    return {"mlflow_model": name, "mlflow_version": str(version.version), "mlflow_model_id": version.source.removeprefix("models:/")}
+
+
+def write_decision(client: "MlflowClient", name: str, revision: str, promoted: bool, reason: str) -> str | None:
+    """Says on each version of the student of that revision what was decided and why; the newest version, None where there is none."""
+    versions = find_versions(client, name, revision)
+    for version in versions:
+        client.set_model_version_tag(name, version, DECISION_TAG, "promoted" if promoted else "refused")
+        client.set_model_version_tag(name, version, REASON_TAG, reason)
+        client.update_model_version(name, version, description=reason)
+    return versions[0] if versions else None
+
+
+def find_versions(client: "MlflowClient", name: str, revision: str) -> list[str]:
+    """Versions of a student by its revision, the newest first."""
+    found = client.search_model_versions(f"name = '{name}' AND tags.`{REVISION_TAG}` = '{revision}'")
+    return [str(version.version) for version in sorted(found, key=lambda each: int(each.version), reverse=True)]
+
+
+def _describe(name: str) -> str:
+    return (
+        f"Students of line {name.removesuffix('_student')}. `{CANDIDATE}` is the newest one; `{CHAMPION}` the last one that beat the "
+        "champion before it on problems held out of training, with every gate passed. Each version says what was decided of it, and why."
+    )
+
+
+def _log_model(student: Student, params: Mapping[str, Any], tags: dict[str, str]) -> Any:
+    """Loads the model from its folder, because MLflow 3.17 cannot log a folder under transformers 5.23.
+
+    Not by `mlflow.transformers.log_model`, which would load it once more to try the example.
+    """
+    import mlflow
+    import torch
+    import transformers
+    from mlflow.models import Model
+
+    transformers.utils.logging.disable_progress_bar()
+    parts = {
+        "model": transformers.AutoModelForCausalLM.from_pretrained(student.folder, trust_remote_code=False),
+        "tokenizer": transformers.AutoTokenizer.from_pretrained(student.folder, trust_remote_code=False),
+    }
+    needs = [f"torch=={torch.__version__.split('+')[0]}", f"transformers=={transformers.__version__}"]
+    return Model.log(
+        None,
+        mlflow.transformers,
+        name="student",
+        transformers_model=parts,
+        task=CHAT,
+        input_example={"messages": [{"role": "user", "content": student.example}], "max_tokens": student.max_tokens},
+        model_config={"do_sample": False},  # as it was evaluated; the pipeline of transformers would sample
+        pip_requirements=needs,
+        params={name: str(value) for name, value in params.items()},
+        tags=tags,
+        validate_serving_input=False,
+    )

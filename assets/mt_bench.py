@@ -31,7 +31,6 @@ from factory.reward_spec import GraderSpec
 from factory.spec_faults import read_spec
 from factory.training.mt_bench import Answered, Question, answer_questions, grade_answers, summarise_grades
 from factory.training.statistics import ALL
-from resources.benchmarks import log_benchmark
 from resources.calibrations import NO_LINE
 from resources.home import Home, prepare_stores
 from resources.models import Models
@@ -133,8 +132,7 @@ def hold_mt_bench(
     _write(folder, contest, answered, grades, scores)
     prepare_stores(home)
     params = {"model": contest.name, "identity": model.teacher.identity, "judge": judge.identity, "rubric": judge.rubric.name}
-    url = log_benchmark(
-        build_resources(home)["tracking"],
+    logged = build_resources(home)["tracking"].log_benchmark(
         contest.line or EXPERIMENT,
         f"mt-bench {contest.name}"[:200],
         params=params | {"max_new_tokens": longest, "seed": contest.seed, "questions": len(questions)},
@@ -142,7 +140,7 @@ def hold_mt_bench(
         folder=folder,
         key=digest([asked, digest_frame(grades)]),
     )
-    return Held(grades, scores, folder, url)
+    return Held(grades, scores, folder, (logged or {}).get("mlflow_url"))
 
 
 def _read_model(named: str, spec: type[S], what: str) -> S:

@@ -1,4 +1,4 @@
-"""MLflow: what it is told of a line's assets, and of reward models. A tracker that fails never costs a model."""
+"""MLflow: what it is told of a line's assets, of reward models and of benchmarks. A tracker that fails never costs a model."""
 
 import logging
 import os
@@ -18,9 +18,12 @@ from resources.tracked_metrics import About, Curve, log_metrics
 from resources.tracked_runs import Work, find_parent, open_child, read_status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlflow import MlflowClient
 
 DIGEST_TAG = "factory.model_digest"
+BENCHMARK_TAG = "factory.benchmark"
 SERIES_TAG = "factory.releases"
 LONGEST_DIGEST = 36
 """Characters of a dataset's digest in MLflow."""
@@ -192,19 +195,41 @@ class Tracking(dg.ConfigurableResource[None]):
         Training again what is finished logs nothing new: the run of that digest is told instead.
         """
 
-        def log(client: "MlflowClient") -> dict[str, str]:
-            place = self._experiment(client, experiment)
-            known = client.search_runs([place], f"tags.`{DIGEST_TAG}` = '{digest}' AND attributes.status = 'FINISHED'", max_results=1)
-            if known:
-                return {"mlflow_run": known[0].info.run_id, "mlflow_url": self._page(place, known[0].info.run_id)}
-            run = client.create_run(place, run_name=name, tags={DIGEST_TAG: digest}).info.run_id
-            for key, value in params.items():
-                client.log_param(run, key, value)
-            log_metrics(client, run, metrics, curve)
-            client.set_terminated(run, "FINISHED")
-            return {"mlflow_run": run, "mlflow_url": self._page(place, run)}
+        return self._tell(lambda client: self._log_once(client, experiment, name, (DIGEST_TAG, digest), params, [curve], metrics, None))
 
-        return self._tell(log)
+    def log_benchmark(
+        self, experiment: str, name: str, *, params: Mapping[str, Any], metrics: Mapping[str, float], folder: "Path", key: str
+    ) -> dict[str, str] | None:
+        """Logs one model's scores under one judge as a run `name` of `experiment`, with the files of `folder`; None where MLflow failed.
+
+        What was logged before under the same `key` is not logged again.
+        """
+        return self._tell(lambda client: self._log_once(client, experiment, name, (BENCHMARK_TAG, key), params, [], metrics, folder))
+
+    def _log_once(
+        self,
+        client: "MlflowClient",
+        experiment: str,
+        name: str,
+        tag: tuple[str, str],
+        params: Mapping[str, Any],
+        curves: Sequence[Curve],
+        metrics: Mapping[str, float],
+        folder: "Path | None",
+    ) -> dict[str, str]:
+        """The finished run of `experiment` that has the `tag`, made where there is none."""
+        place = self._experiment(client, experiment)
+        known = client.search_runs([place], f"tags.`{tag[0]}` = '{tag[1]}' AND attributes.status = 'FINISHED'", max_results=1)
+        if known:
+            return {"mlflow_run": known[0].info.run_id, "mlflow_url": self._page(place, known[0].info.run_id)}
+        run = client.create_run(place, run_name=name, tags={tag[0]: tag[1]}).info.run_id
+        for key, value in params.items():
+            client.log_param(run, key, value)
+        log_metrics(client, run, metrics, *curves)
+        if folder is not None:
+            client.log_artifacts(run, str(folder))
+        client.set_terminated(run, "FINISHED")
+        return {"mlflow_run": run, "mlflow_url": self._page(place, run)}
 
     @contextmanager
     def _child(self, client: "MlflowClient", work: Work, note: str, began: int | None = None) -> Iterator[tuple[str, dict[str, str]]]:

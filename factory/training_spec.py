@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,8 @@ Schedule = Literal["linear", "constant", "cosine"]
 Method = Literal["sft", "dpo", "rpo"]
 Preset = Literal["lab", "stacked"]
 DEFAULT_EPOCHS: Final = 4.0
+ALL_LINEAR: Final = "all-linear"
+"""What peft calls every linear layer but the output layer."""
 
 
 class Bounds(Spec):
@@ -57,16 +59,17 @@ class LoraSpec(Spec):
     rank: int = Field(default=16, ge=1, description="Rows of A and columns of B: the more, the more can be learnt and the more is held.")
     alpha: float = Field(default=32.0, gt=0, description="What the adapter counts: its product is multiplied by alpha / rank.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of an adapter's inputs that each step leaves out; 0 in dpo and rpo.")
-    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default="all-linear",
-        description="Names of linear layers, such as q_proj. All but the output layer: as good as tuning all weights takes them all "
-        "(Dettmers et al. 2023, arXiv:2305.14314; Schulman et al. 2025, 'LoRA Without Regret').",
+    targets: tuple[str, ...] = Field(
+        default=(ALL_LINEAR,),
+        min_length=1,
+        description="Names of linear layers, such as q_proj. all-linear, all but the output layer: to be as good as tuning all weights "
+        "takes them all (Dettmers et al. 2023, arXiv:2305.14314; Schulman et al. 2025, 'LoRA Without Regret').",
     )
 
     @field_validator("targets", mode="before")
     @classmethod
     def _one_or_several(cls, given: Any) -> Any:
-        return [given] if isinstance(given, str) and given != "all-linear" else given
+        return [given] if isinstance(given, str) else given
 
 
 class TuningSpec(Spec):

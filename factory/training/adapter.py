@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 from factory.faults import FactoryError
 from factory.pico.models import resolve_model
 from factory.training.student import open_student
-from factory.training_spec import LoraSpec
+from factory.training_spec import ALL_LINEAR, LoraSpec
 
 ADAPTER = "adapter"
 """Folder of a student's adapter, in that of the merged model."""
@@ -33,7 +34,9 @@ def add_adapter(what: str, model: Any, spec: LoraSpec, seed: int) -> Any:
         lora_dropout=spec.dropout,
         target_modules=layers,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft warns of what it puts right by itself, and reads an old name of transformers.
+        warnings.simplefilter("ignore")
         torch.manual_seed(seed)
         adapted = get_peft_model(model, config)
     # A set has another order in each process, and checkpoints are the same bytes.
@@ -54,13 +57,13 @@ def choose_layers(what: str, model: Any, spec: LoraSpec) -> list[str]:
 
     head = model.get_output_embeddings()
     names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | Conv1D) and module is not head]
-    if isinstance(spec.targets, str):
+    if ALL_LINEAR in spec.targets:
         return names
     chosen = {target: [name for name in names if f".{name}".endswith(f".{target}")] for target in spec.targets}
     if absent := [target for target, layers in chosen.items() if not layers]:
         raise FactoryError(
             f"{what}: lora.targets names {absent[0]!r}, which is no linear layer of the student that can be adapted. "
-            f"Take some of {', '.join(sorted({name.rpartition('.')[2] for name in names}))}, or all-linear for all of them."
+            f"Take some of {', '.join(sorted({name.rpartition('.')[2] for name in names}))}, or {ALL_LINEAR} for all of them."
         )
     return sorted({name for layers in chosen.values() for name in layers})
 
@@ -70,7 +73,9 @@ def open_merged(base: str, folder: Path) -> Any:
     from peft import PeftModel
 
     model, _ = open_student(base)
-    merged = PeftModel.from_pretrained(model, folder).merge_and_unload()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        merged = PeftModel.from_pretrained(model, folder).merge_and_unload()
     return merged.requires_grad_(True)
 
 

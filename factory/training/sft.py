@@ -63,10 +63,12 @@ def train_phase(
     What of a release is the phase's data, `choose_data` tells. Killed at any moment, the next call goes on
     from the last whole checkpoint, with the same order of data, and on a CPU ends at the same bytes; a finished phase is returned at once.
     The weights are float32; on a GPU that has bfloat16 the arithmetic is mixed. Threads are as PyTorch was told.
+    With `lora` an adapter is tuned, and merged into the base in the end (factory.training.adapter); with `packing` a row holds several
+    records (factory.training.packing).
     A phase with `private` is differentially private (factory.training.private): it draws noise that nothing repeats, and one that was
     killed begins anew, as half of it would be lost to its accountant.
-    Raises FactoryError where the base cannot be opened, no record can be trained on or selected by, the loss is no number, or the disk
-    refuses a write; the last whole checkpoint is kept.
+    Raises FactoryError where the base cannot be opened, has not the layers to adapt or cannot keep packed records apart, no record can be
+    trained on or selected by, the loss is no number, or the disk refuses a write; the last whole checkpoint is kept.
     """
     records = in_order(records)
     work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed, holdout))

@@ -15,10 +15,11 @@ from plant import LINE, THANKS, Plant, Whole
 
 from assets.definitions import build_definitions, build_resources
 from assets.story import tell_run
+from factory.generation.ledger import Ledger
 from resources.home import open_instance
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
-from misbehaving_server import MisbehavingServer
+from misbehaving_server import MisbehavingServer, in_order
 
 
 def evaluate(plant: Plant) -> None:
@@ -42,14 +43,17 @@ def prefer_shorter(body: dict[str, Any]) -> str:
 
 def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plant, whole: Whole) -> None:
     unverified = copied.frame("seed_examples").filter(split="holdout", leaf=THANKS)
-    with MisbehavingServer(answer=prefer_shorter) as server:
+    with MisbehavingServer(in_order("filter"), answer=prefer_shorter) as server:
         judge = {"model": "critic", "server": {"base_url": server.base_url, "in_flight": 4, "tries": 2, "park_seconds": 0.2}}
         copied.write_line(training=LINE["training"] | {"evaluation": {"problems_per_leaf": 2, "judge": judge}})
         evaluate(copied)
-        matches, asked = copied.shelf().part("evaluation", "matches"), len(server.asked)
-        shown = page(copied)
+        first, asked = copied.shelf().part("evaluation", "matches"), len(server.asked)
+        with Ledger(copied.home.ledger("tiny")) as ledger:
+            assert ledger.forget_failed() == 1
         evaluate(copied)
-        assert len(server.asked) == asked, "nothing is asked twice"
+        assert len(server.asked) == asked + 1, "what was given up is asked again, and nothing else"
+        matches, shown = copied.shelf().part("evaluation", "matches"), page(copied)
+    assert first is not None and first.filter(outcome="unparsed").height == 1
     assert matches is not None and matches.height == unverified.height > 0 and set(matches["leaf"]) == {THANKS}
     unlike = matches.filter(pl.col("outcome") != "same")
     assert asked == 2 * unlike.height

@@ -123,6 +123,7 @@ def prepare_environment(home: Home) -> None:
         "MPLCONFIGDIR": cache / "matplotlib",
         "TLDEXTRACT_CACHE": cache / "tldextract",
         "MLFLOW_TRACKING_URI": f"sqlite:///{home.mlflow / 'mlflow.db'}",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # a server that is lost in the middle costs seconds, not MLflow's four minutes a request
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve one another on a machine that does anything else
     }
@@ -178,6 +179,9 @@ def _open_dagster(home: Home) -> None:
 
 
 def _open_mlflow() -> None:
+    """A server is not asked: it makes its own, and one that is away may come back before a run has something to tell."""
+    if not os.environ["MLFLOW_TRACKING_URI"].startswith("sqlite:"):
+        return
     from mlflow import MlflowClient
 
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # its tale of tables made says nothing to a person

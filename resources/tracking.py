@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -281,11 +282,27 @@ def _is_server(uri: str) -> bool:
 
 
 def _reach(uri: str) -> None:
-    """Raises OSError where `uri` is a server that gives no answer, of whatever kind: MLflow's own tries would last for minutes."""
+    """Raises OSError or SQLAlchemyError where the server gives no answer, of whatever kind, or the database does not open.
+
+    MLflow's own tries would last for minutes.
+    """
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+
     if _is_server(uri):
         import requests
 
         requests.get(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS)
+    elif uri.startswith(tuple(DATABASE_ENGINES)):
+        from mlflow.store.db.utils import create_sqlalchemy_engine
+        from sqlalchemy import make_url
+
+        if uri.startswith("sqlite") and (file := make_url(uri).database):
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_sqlalchemy_engine(uri)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()
 
 
 def _log_input(dataset: Dataset, context: str) -> None:

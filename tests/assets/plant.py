@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import polars as pl
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from assets.run import Ended, run_line
 from assets.story import Shelf, open_shelf
@@ -84,6 +86,13 @@ class Plant:
         frame = self.shelf().frame(name)
         assert frame is not None, f"nothing is stored of {name}"
         return frame
+
+    def mlflow(self) -> MlflowClient:
+        """A client of the home's MLflow, which all of MLflow then speaks to."""
+        uri = f"sqlite:///{self.home.mlflow / 'mlflow.db'}"
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        return MlflowClient()
 
     def stored(self, asset: str) -> dict[str, tuple[int, bytes]]:
         """When each stored frame of an asset of leaves was written (ns), and its bytes, by leaf."""

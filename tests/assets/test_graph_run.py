@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import mlflow
 import polars as pl
+import pytest
 from plant import LEAVES, Plant, Whole
 
 from assets.definitions import build_definitions, build_resources
@@ -49,25 +51,38 @@ def test_the_release_is_whole_and_holds_what_was_accepted(made: Plant) -> None:
     assert sorted(read["report"]) == sorted(REPORTS) and read["subject"].unique().to_list() == [digest_records(records)]
 
 
-def test_the_student_is_registered_as_candidate_and_loads(made: Plant) -> None:
-    import mlflow
-
-    uri = f"sqlite:///{made.home.mlflow / 'mlflow.db'}"
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient()
-    version = client.get_model_version_by_alias("tiny_student", "candidate")
-    assert str(version.version) == "1"
+def test_mlflow_has_a_run_for_the_whole_and_one_for_each_asset_that_tells_it_something(made: Plant, whole: Whole) -> None:
+    client = made.mlflow()
     experiment = client.get_experiment_by_name("tiny")
-    runs = client.search_runs([experiment.experiment_id])
-    children = sorted(run.info.run_name for run in runs if "mlflow.parentRunId" in run.data.tags)
-    assert children == ["dataset_release", "evaluation", "student_sft"]
+    runs = client.search_runs([experiment.experiment_id], f"tags.`dagster.run_id` = '{whole.ended.run_ids[0]}'")
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    children = {run.info.run_name: run for run in runs if run is not parent}
+    assert sorted(children) == ["champion", "dataset_release", "evaluation", "student_sft"]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    trained = client.get_run(version.run_id)
-    assert trained.inputs.dataset_inputs[0].dataset.name == made.frame("dataset_release")["version"][0]
-    loaded = mlflow.transformers.load_model("models:/tiny_student@candidate")
-    assert loaded.model.config.model_type == "llama"
-    assert (made.home.mlflow / "artifacts").is_dir()
+    for name, run in children.items():
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id and run.data.tags["dagster.asset"] == f"tiny/{name}"
+        assert parent.info.start_time <= run.info.start_time <= run.info.end_time <= parent.info.end_time
+        assert run.data.tags["mlflow.source.git.commit"] == parent.data.tags["mlflow.source.git.commit"] != ""
+    tuned = children["student_sft"]
+    assert tuned.inputs.dataset_inputs[0].dataset.name == made.frame("dataset_release")["version"][0]
+    assert tuned.data.metrics["tuning_attempts"] == 1 and tuned.data.metrics["peak_memory_megabytes"] > 10
+    assert "system/cpu_utilization_percentage" in tuned.data.metrics and (made.home.mlflow / "artifacts").is_dir()
+
+
+def test_the_student_is_registered_with_its_evaluation_and_answers_as_it_was_evaluated(made: Plant) -> None:
+    client = made.mlflow()
+    version, decided = client.get_model_version_by_alias("tiny_student", "candidate"), made.frame("champion").row(0, named=True)
+    assert str(version.version) == "1" and version.description == decided["reason"]
+    assert version.tags["factory.decision"] == ("promoted" if decided["promoted"] else "refused")
+    answers = made.frame("evaluation").filter(model="tuned")
+    figures = {metric.key: metric.value for metric in client.get_logged_model(version.source.removeprefix("models:/")).metrics}
+    assert figures["tuned_all"] == pytest.approx(answers["correct"].to_numpy().mean()) and "base_all" not in figures
+
+    student = mlflow.pyfunc.load_model("models:/tiny_student@candidate")
+    asked = answers.filter(pl.col("context").is_null()).row(0, named=True)
+    (said,) = student.predict({"messages": [{"role": "user", "content": asked["instruction"]}], "max_tokens": 96})
+    assert said["choices"][0]["message"]["content"] == asked["response"].strip()
+    assert student.input_example["messages"][0]["content"] in set(made.frame("accepted")["instruction"])
 
 
 def test_the_student_is_evaluated_beside_base_and_teacher(made: Plant) -> None:

@@ -22,7 +22,7 @@ FAILED = PASSED | {"passed": False}
 
 def publish(folder: Path, *gates: dict[str, Any]) -> Path:
     """A release of nothing but a manifest with such gates."""
-    counted = {key: {} for key in ("leaves", "kinds", "languages", "licences", "depths", "settings", "files")}
+    counted = {name: {} for name in ("leaves", "kinds", "languages", "licences", "depths", "settings", "files")}
     bounds = {"subject": "line", "value": 1.0, "low": None, "high": None, "direction": "min", "threshold": 1.0}
     fields: dict[str, Any] = {
         "line": "tiny",

@@ -45,7 +45,7 @@ def tell_student(
         curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
         system=draw_curves(samples),
         trained_on=Dataset(records, release["version"], row["mix"], release["folder"], mixed),
-        note=f"Phase `{phase.name}` of line {line.name}, tuned from {row['base']} on release {row['release']}.",
+        note=f"Phase `{phase.name}` of line {line.name}, on release {row['release']}.",
         began=None if effort is None else effort.began,
         student=student,
     )

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.tracked_runs import NOTE_TAG
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 FINGERPRINT_TAG = "factory.fingerprint"
 REVISION_TAG = "factory.revision"
 RELEASE_TAG = "factory.release"
 VERSIONS_TAG = "mlflow.modelVersions"
 """Where MLflow looks for the versions that a LoggedModel is registered as."""
-DECISION_TAG, REASON_TAG = "factory.decision", "factory.decision_reason"
+DECISION_TAG = "factory.decision"
 CANDIDATE, CHAMPION = "candidate", "champion"
 """Aliases of a line's student in the registry: the newest one, and the best."""
 CHAT = "llm/v1/chat"
@@ -54,24 +57,36 @@ def register(client: "MlflowClient", name: str, run: str, student: Student, para
         version = client.create_model_version(name, logged.model_uri, run, tags=tags, model_id=logged.model_id, description=told)
         client.set_logged_model_tags(logged.model_id, {VERSIONS_TAG: json.dumps([{"name": name, "version": version.version}])})
     client.set_registered_model_alias(name, CANDIDATE, version.version)
-    # The registry of MLflow 3.17 keeps no model's id beside a version, but its source, models:/<id>.
-    return {"mlflow_model": name, "mlflow_version": str(version.version), "mlflow_model_id": version.source.removeprefix("models:/")}
+    return _name(version)
 
 
-def write_decision(client: "MlflowClient", name: str, revision: str, promoted: bool, reason: str) -> str | None:
-    """Says on each version of the student of that revision what was decided and why; the newest version, None where there is none."""
-    versions = find_versions(client, name, revision)
+def write_decision(client: "MlflowClient", name: str, revision: str, decided: str, reason: str) -> dict[str, str]:
+    """Says on each version of the student of that revision what was decided and why; what `register` gave of the newest, or nothing."""
+    versions = _find_versions(client, name, revision)
     for version in versions:
-        client.set_model_version_tag(name, version, DECISION_TAG, "promoted" if promoted else "refused")
-        client.set_model_version_tag(name, version, REASON_TAG, reason)
-        client.update_model_version(name, version, description=reason)
-    return versions[0] if versions else None
+        client.set_model_version_tag(name, version.version, DECISION_TAG, decided)
+        client.update_model_version(name, version.version, description=reason)
+    return _name(versions[0]) if versions else {}
 
 
-def find_versions(client: "MlflowClient", name: str, revision: str) -> list[str]:
+def crown(client: "MlflowClient", name: str, revision: str) -> str | None:
+    """Gives the newest version of the student of that revision the alias `champion`; None where there is none."""
+    for version in _find_versions(client, name, revision):
+        client.set_registered_model_alias(name, CHAMPION, version.version)
+        return str(version.version)
+    return None
+
+
+def _find_versions(client: "MlflowClient", name: str, revision: str) -> "list[ModelVersion]":
     """Versions of a student by its revision, the newest first."""
     found = client.search_model_versions(f"name = '{name}' AND tags.`{REVISION_TAG}` = '{revision}'")
-    return [str(version.version) for version in sorted(found, key=lambda each: int(each.version), reverse=True)]
+    return sorted(found, key=lambda each: int(each.version), reverse=True)
+
+
+def _name(version: "ModelVersion") -> dict[str, str]:
+    """The facts that name a version. The registry of MLflow 3.17 keeps no model's id beside it, but its source, models:/<id>."""
+    model = version.source.removeprefix("models:/")
+    return {"mlflow_model": version.name, "mlflow_version": str(version.version), "mlflow_model_id": model}
 
 
 def _describe(name: str) -> str:
@@ -107,6 +122,6 @@ def _log_model(student: Student, params: Mapping[str, Any], tags: dict[str, str]
         model_config={"do_sample": False},  # as it was evaluated; the pipeline of transformers would sample
         pip_requirements=needs,
         params={name: str(value) for name, value in params.items()},
-        tags=tags,
+        tags=tags | {NOTE_TAG: f"Trained on release {student.release}. What was decided of it stands with its registered version."},
         validate_serving_input=False,
     )

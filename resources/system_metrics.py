@@ -56,7 +56,7 @@ class Effort:
 
 
 class Watch:
-    """Told of each step by the tuning; samples are taken in a thread of their own."""
+    """Is told of each step by the tuning, and writes what a thread of its own samples."""
 
     def __init__(self, folder: Path, on_step: OnStep) -> None:
         self._file, self._on_step = folder / SAMPLES, on_step
@@ -134,9 +134,9 @@ def _find_peak(samples: Sequence[Sample], name: str) -> float | None:
 
 
 def _sample(watch: Watch, collectors: Sequence[Any], ended: threading.Event) -> None:
-    from psutil import Error, Process, cpu_percent
+    from psutil import Process, cpu_percent
 
-    process, taken, looks = Process(), 0, 1
+    process, taken, looks, before = Process(), 0, 1, time.monotonic()
     for measure in (cpu_percent, process.cpu_percent):
         measure()  # each call tells of the time since the one before, and the first of none
     try:
@@ -148,11 +148,14 @@ def _sample(watch: Watch, collectors: Sequence[Any], ended: threading.Event) -> 
                 peaks = {name: max(value, peaks.get(name, 0.0)) for name, value in held.items()}
                 if ended.is_set():
                     break
-            watch.write(_collect(collectors) | {"process_cpu_percentage": process.cpu_percent()} | held, peaks)
+            # The last one may come right after another, and shares of so short a time say nothing.
+            since, before = time.monotonic() - before, time.monotonic()
+            lasted = not taken or since > LOOK_SECONDS / 2
+            watch.write(_collect(collectors) | {"process_cpu_percentage": process.cpu_percent()} | held if lasted else {}, peaks)
             taken += 1
             if taken % SAMPLES_TO_LENGTHEN == 0:
                 looks = min(2 * looks, LONGEST_SECONDS)
-    except (OSError, Error) as error:
+    except Exception as error:  # of the disk, of the system or of a GPU's library: none is worth a tuning
         logging.getLogger("factory").warning("What the tuning takes of the machine is no longer sampled: %s. The tuning goes on.", error)
 
 

@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 
 from factory.release.trend import Point
 from factory.tuning.libraries import is_of_writing
-from resources.registry import CHAMPION, Student, find_versions, name_model, register, write_decision
+from resources.registry import DECISION_TAG, Student, crown, name_model, register, write_decision
 from resources.tracked_metrics import About, Curve, log_metrics
 from resources.tracked_runs import Work, find_parent, open_child, read_status
 
@@ -30,6 +30,9 @@ LONGEST_DIGEST = 36
 """Characters of a dataset's digest in MLflow."""
 REACH_SECONDS = 5.0
 """How long a server may take to say anything at all before it is told nothing."""
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""What an experiment's pages in MLflow are about: training, and not traces of agents."""
 
 T = TypeVar("T")
 
@@ -126,14 +129,11 @@ class Tracking(dg.ConfigurableResource[None]):
         """
 
         def log(client: "MlflowClient") -> dict[str, str]:
-            from mlflow.entities import LoggedModelInput
-
             with self._child(client, work, table) as (child, facts):
                 _log_input(asked, "evaluation")
                 others = {name: value for name, value in metrics.items() if name not in of_model}
                 log_metrics(client, child, others, about=About(dataset=asked.named))
-                if model:
-                    client.log_inputs(child, models=[LoggedModelInput(model)])
+                _log_model(client, child, model)
                 log_metrics(client, child, of_model, about=About(model or None, asked.named))
                 client.log_text(child, table, "evaluation.md")
                 return facts
@@ -164,29 +164,25 @@ class Tracking(dg.ConfigurableResource[None]):
     def log_decision(self, work: Work, decision: Decision) -> dict[str, str] | None:
         """Says in a run, and on the registered student, what was decided and why; None where MLflow failed.
 
-        Beside `mlflow_run` and `mlflow_url` gives the `mlflow_version` of that student, where it has one.
+        Beside `mlflow_run` and `mlflow_url` gives what `log_student` gave of that student, where it is registered.
         """
 
         def log(client: "MlflowClient") -> dict[str, str]:
             with self._child(client, work, decision.reason) as (child, facts):
                 client.log_param(child, "student", decision.revision)
-                client.set_tag(child, "factory.decision", "promoted" if decision.promoted else "refused")
+                decided = "promoted" if decision.promoted else "refused"
+                client.set_tag(child, DECISION_TAG, decided)
                 log_metrics(client, child, decision.figures)
-                version = write_decision(client, name_model(work.line), decision.revision, decision.promoted, decision.reason)
-                return facts | ({"mlflow_version": version} if version else {})
+                version = write_decision(client, name_model(work.line), decision.revision, decided, decision.reason)
+                _log_model(client, child, version.get("mlflow_model_id"))
+                return facts | version
 
         return self._tell(log)
 
     def crown(self, line: str, revision: str) -> str | None:
         """Gives the newest version of the student of that revision the alias `champion`; None where there is none, or MLflow failed."""
 
-        def log(client: "MlflowClient") -> str | None:
-            versions = find_versions(client, name_model(line), revision)
-            if versions:
-                client.set_registered_model_alias(name_model(line), CHAMPION, versions[0])
-            return versions[0] if versions else None
-
-        return self._tell(log)
+        return self._tell(lambda client: crown(client, name_model(line), revision))
 
     def log_reward_model(
         self, experiment: str, name: str, *, params: Mapping[str, Any], metrics: Mapping[str, float], curve: Curve, digest: str
@@ -251,7 +247,7 @@ class Tracking(dg.ConfigurableResource[None]):
         if found is not None:
             return str(found.experiment_id)
         place = f"{self.artifacts}/{line}" if self.artifacts else None
-        return str(client.create_experiment(line, artifact_location=place))
+        return str(client.create_experiment(line, artifact_location=place, tags=KIND))
 
     def _tell(self, log: "Callable[[MlflowClient], T]") -> T | None:
         """What `log` gives, or None with a warning where MLflow cannot be reached or written, or its copy of a model cannot."""
@@ -311,6 +307,14 @@ def _log_input(dataset: Dataset, context: str) -> None:
 
     read = mlflow.data.from_polars(dataset.rows, source=dataset.source, name=dataset.name, digest=dataset.named[1])
     mlflow.log_input(read, context=context, tags=dict(dataset.tags))
+
+
+def _log_model(client: "MlflowClient", run: str, model: str | None) -> None:
+    """Says which LoggedModel a run reads, if one."""
+    from mlflow.entities import LoggedModelInput
+
+    if model:
+        client.log_inputs(run, models=[LoggedModelInput(model)])
 
 
 def _known(point: Point) -> dict[str, float]:

@@ -79,6 +79,7 @@ def test_a_decision_stands_on_the_student_and_the_alias_moves_only_when_crowned(
     assert version.tags["factory.decision"] == "refused" and version.description == refused.reason
     assert "champion" not in client.get_registered_model("demo_student").aliases
     run = client.get_run(logged["mlflow_run"])
+    assert run.inputs.model_inputs[0].model_id == told["mlflow_model_id"]
     assert run.data.metrics == {"difference": 0.0} and run.data.tags["mlflow.note.content"] == refused.reason
 
     tracking.log_decision(work, Decision("pico@decided", True, "Promoted: it won.", {"difference": 0.5}))

@@ -84,7 +84,9 @@ def measure_texts(model: str | Path, texts: pl.DataFrame, most_tokens: int = MOS
 
 def cut_windows(tokens: Sequence[int], most: int) -> Iterator[TokenRow]:
     """Windows of at most `most` tokens, as rows whose trained tokens are those that the window predicts: all but the first of `tokens`,
-    each in one window."""
+    each in one window. Raises ValueError where a window has no room for a token and one before it."""
+    if most < 2:
+        raise ValueError(f"a window of {most} tokens predicts nothing; 2 are the least")
     done = 1
     while done < len(tokens):
         end = min(len(tokens), most if done == 1 else done + most // 2)

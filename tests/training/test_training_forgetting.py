@@ -43,6 +43,11 @@ def test_windows_predict_each_token_but_the_first_once_from_half_a_window_at_lea
     assert all(row.trained.index(True) >= most - most // 2 for row in windows[1:-1])
 
 
+def test_a_window_of_one_token_is_refused() -> None:
+    with pytest.raises(ValueError, match="a window of 1 tokens predicts nothing"):
+        list(cut_windows(range(3), 1))
+
+
 def test_a_text_that_fits_is_measured_in_one_pass_from_the_end_token_on(student: Path) -> None:
     measured = measure_texts(student, make_texts(SHORT))
     model, tokenizer = open_student(str(student))

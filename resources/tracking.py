@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -13,7 +12,9 @@ import polars as pl
 from pydantic import PrivateAttr
 
 from factory.release.trend import Point
+from factory.seeds.git import hide_credentials
 from factory.tuning.libraries import is_of_writing
+from resources.reach import is_server, reach
 from resources.registry import DECISION_TAG, Student, crown, name_model, register, write_decision
 from resources.tracked_metrics import About, Curve, log_metrics
 from resources.tracked_runs import Work, find_parent, open_child, read_status
@@ -28,8 +29,6 @@ BENCHMARK_TAG = "factory.benchmark"
 SERIES_TAG = "factory.releases"
 LONGEST_DIGEST = 36
 """Characters of a dataset's digest in MLflow."""
-REACH_SECONDS = 5.0
-"""How long a server may take to say anything at all before it is told nothing."""
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """What an experiment's pages in MLflow are about: training, and not traces of agents."""
@@ -239,7 +238,7 @@ class Tracking(dg.ConfigurableResource[None]):
 
     def _page(self, experiment: str, run: str) -> str:
         """The page of a run: on the server that is told, or where `factory ui` serves MLflow, which stands at $FACTORY_MLFLOW_URL."""
-        served = self.uri.rstrip("/") if _is_server(self.uri) else "http://127.0.0.1:5000"
+        served = hide_credentials(self.uri.rstrip("/")) if is_server(self.uri) else "http://127.0.0.1:5000"
         return f"{os.environ.get('FACTORY_MLFLOW_URL', served)}/#/experiments/{experiment}/runs/{run}"
 
     def _experiment(self, client: "MlflowClient", line: str) -> str:
@@ -255,12 +254,12 @@ class Tracking(dg.ConfigurableResource[None]):
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            _reach(self.uri)
+            reach(self.uri)
             return log(self._client())
         except Exception as error:
             if not isinstance(error, MlflowException | SQLAlchemyError) and not is_of_writing(error):
                 raise
-            reason = " ".join(str(error).split())[:500]
+            reason = hide_credentials(" ".join(str(error).split()))[:500]
             logging.getLogger("factory").warning("MLflow was not told: %s. Nothing else is lost; the next run tells it again.", reason)
             return None
 
@@ -271,34 +270,6 @@ class Tracking(dg.ConfigurableResource[None]):
         mlflow.set_registry_uri(self.uri)
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         return mlflow.MlflowClient()
-
-
-def _is_server(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
-
-
-def _reach(uri: str) -> None:
-    """Raises OSError or SQLAlchemyError where the server gives no answer, of whatever kind, or the database does not open.
-
-    MLflow's own tries would last for minutes.
-    """
-    from mlflow.store.db.db_types import DATABASE_ENGINES
-
-    if _is_server(uri):
-        import requests
-
-        requests.get(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS)
-    elif uri.startswith(tuple(DATABASE_ENGINES)):
-        from mlflow.store.db.utils import create_sqlalchemy_engine
-        from sqlalchemy import make_url
-
-        if uri.startswith("sqlite") and (file := make_url(uri).database):
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_sqlalchemy_engine(uri)
-        try:
-            engine.connect().close()
-        finally:
-            engine.dispose()
 
 
 def _log_input(dataset: Dataset, context: str) -> None:

@@ -55,8 +55,9 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def test_a_server_is_told_of_a_student_its_evaluation_and_its_crown(server: Tracking) -> None:
-    told = log(server, "served-run", "served")
-    assert told is not None and told["mlflow_url"].startswith(f"{server.uri}/#/experiments/")
+    named = Tracking(uri=server.uri.replace("//", "//sari:secret@"))
+    told = log(named, "served-run", "served")
+    assert told is not None and told["mlflow_url"].startswith(f"{server.uri}/#/experiments/"), "a page's address holds no password"
     work = name_work("served-run", "evaluation")
     assert server.log_evaluation(work, {"tuned_all": 0.5}, "table", asked=ASKED, of_model={"tuned_all": 0.5}, model=told["mlflow_model_id"])
     assert server.log_decision(name_work("served-run", "champion"), Decision("pico@served", True, "Promoted: it won.", {"difference": 0.5}))
@@ -78,14 +79,14 @@ def test_a_server_is_told_of_a_student_its_evaluation_and_its_crown(server: Trac
 def test_a_server_that_is_not_there_costs_seconds_and_no_student(
     kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.tracking.REACH_SECONDS", 0.3)
+    monkeypatch.setattr("resources.reach.REACH_SECONDS", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         if kind == "it never answers":
             silent.listen()
-        away = Tracking(uri=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        away = Tracking(uri=f"http://sari:secret@127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
         with caplog.at_level(logging.WARNING, logger="factory"):
             assert log(away, "run-1", "f") is None
         assert time.monotonic() - started < 2
-    assert "MLflow was not told" in caplog.text and "the next run tells it again" in caplog.text
+    assert "MLflow was not told" in caplog.text and "the next run tells it again" in caplog.text and "secret" not in caplog.text

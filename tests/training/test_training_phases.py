@@ -150,6 +150,7 @@ def test_a_phase_ends_once_its_tokens_are_read(student: Path, tmp_path: Path) ->
     spec = phase(epochs=None, tokens=sum(lengths) // 2)
     trained = train_phase(spec, RECORDS, str(student), tmp_path, 0)
     assert 2 <= trained.steps <= 4
+    assert trained.tokens == sum(lengths) and sum(lengths) // 2 <= (trained.tokens_read or 0) < sum(lengths)
     assert plan_tokens([], 10, 4, seed=0) == []
 
 

@@ -70,14 +70,15 @@ class Watch:
         self._first = self._first or self._last
         self._on_step(step, steps, loss)
 
-    def write(self, values: Mapping[str, float], peaks: Mapping[str, float]) -> None:
-        """Appends a sample; none before a step has ended, as work that was finished before takes nothing."""
+    def write(self, values: Mapping[str, float], peaks: Mapping[str, float]) -> bool:
+        """Appends a sample; none, and False, before a step has ended, as work that was finished before takes nothing."""
         if self._first is None:
-            return
+            return False
         steps, seconds = self._last[0] - self._first[0], self._last[1] - self._first[1]
         sample = Sample(self._began, _now(), steps, round(seconds, 3), values, peaks)
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(f"\n{json.dumps(asdict(sample))}")  # on a line of its own, also after one that a kill cut off
+        return True
 
 
 @contextmanager
@@ -151,9 +152,8 @@ def _sample(watch: Watch, collectors: Sequence[Any], ended: threading.Event) -> 
             # The last one may come right after another, and shares of so short a time say nothing.
             since, before = time.monotonic() - before, time.monotonic()
             lasted = not taken or since > LOOK_SECONDS / 2
-            watch.write(_collect(collectors) | {"process_cpu_percentage": process.cpu_percent()} | held if lasted else {}, peaks)
-            taken += 1
-            if taken % SAMPLES_TO_LENGTHEN == 0:
+            taken += watch.write(_collect(collectors) | {"process_cpu_percentage": process.cpu_percent()} | held if lasted else {}, peaks)
+            if taken and taken % SAMPLES_TO_LENGTHEN == 0:
                 looks = min(2 * looks, LONGEST_SECONDS)
     except Exception as error:  # of the disk, of the system or of a GPU's library: none is worth a tuning
         logging.getLogger("factory").warning("What the tuning takes of the machine is no longer sampled: %s. The tuning goes on.", error)

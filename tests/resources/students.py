@@ -17,14 +17,14 @@ ASKED = Dataset(RECORDS, "evaluation problems", "fedcba9876543210")
 BEGAN = 1_790_000_000_000
 
 
-def name_work(run_id: str, asset: str = "student_sft") -> Work:
-    return Work("demo", asset, run_id, "digest-of-the-line")
+def name_work(run_id: str, asset: str = "student_sft", line: str = "demo") -> Work:
+    return Work(line, asset, run_id, "digest-of-the-line")
 
 
-def log(tracking: Tracking, run_id: str, fingerprint: str, *, register: bool = True) -> dict[str, str] | None:
+def log(tracking: Tracking, run_id: str, fingerprint: str, *, register: bool = True, line: str = "demo") -> dict[str, str] | None:
     folder = Path(resolve_model("pico-student"))
     return tracking.log_student(
-        name_work(run_id),
+        name_work(run_id, line=line),
         params={"epochs": 2.0, "base": "pico-student"},
         metrics={"records": 2.0},
         curves=[Curve("loss", [(1, 3.0), (2, 2.5)])],

@@ -67,6 +67,15 @@ def test_work_that_was_finished_before_takes_nothing(tmp_path: Path) -> None:
     assert sum_effort(read_samples(tmp_path / "never")) is None
 
 
+def test_a_tuning_that_ends_right_after_its_first_step_has_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system_metrics, "LOOK_SECONDS", 0.5)
+    with watch_machine(tmp_path, lambda step, steps, loss: None) as watch:
+        time.sleep(0.6)  # the model is opened: too early for a sample
+        watch.step(1, 1, 1.0)
+    (sample,) = read_samples(tmp_path)
+    assert "cpu_utilization_percentage" in sample.values
+
+
 def test_samples_that_cannot_be_written_cost_no_step(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / SAMPLES).mkdir()
     with caplog.at_level(logging.WARNING, logger="factory"):

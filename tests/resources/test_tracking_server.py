@@ -24,7 +24,7 @@ START_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def server(tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
-    """A server over the database of the room, which it need not make first, with artifacts of its own."""
+    """A server over the database of the room, which it need not make first; its line is its own, as its artifacts are."""
     folder = tmp_path_factory.mktemp("server")
     port = find_port("127.0.0.1")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -56,21 +56,23 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 def test_a_server_is_told_of_a_student_its_evaluation_and_its_crown(server: Tracking) -> None:
     named = Tracking(uri=server.uri.replace("//", "//sari:secret@"))
-    told = log(named, "served-run", "served")
+    told = log(named, "served-run", "served", line="served")
     assert told is not None and told["mlflow_url"].startswith(f"{server.uri}/#/experiments/"), "a page's address holds no password"
-    work = name_work("served-run", "evaluation")
+    work = name_work("served-run", "evaluation", "served")
     assert server.log_evaluation(work, {"tuned_all": 0.5}, "table", asked=ASKED, of_model={"tuned_all": 0.5}, model=told["mlflow_model_id"])
-    assert server.log_decision(name_work("served-run", "champion"), Decision("pico@served", True, "Promoted: it won.", {"difference": 0.5}))
-    assert server.crown("demo", "pico@served") == told["mlflow_version"]
+    assert server.log_decision(
+        name_work("served-run", "champion", "served"), Decision("pico@served", True, "Promoted: it won.", {"difference": 0.5})
+    )
+    assert server.crown("served", "pico@served") == told["mlflow_version"]
     server.end_run("served-run")
 
     client = mlflow.MlflowClient(server.uri, server.uri)
-    version = client.get_model_version_by_alias("demo_student", "champion")
+    version = client.get_model_version_by_alias("served_student", "champion")
     assert str(version.version) == told["mlflow_version"] and version.description == "Promoted: it won."
     run = client.get_run(told["mlflow_run"])
     assert run.info.status == client.get_run(run.data.tags["mlflow.parentRunId"]).info.status == "FINISHED"
     assert {metric.key for metric in client.get_logged_model(told["mlflow_model_id"]).metrics} == {"records", "tuned_all"}
-    answering = mlflow.pyfunc.load_model("models:/demo_student@champion")
+    answering = mlflow.pyfunc.load_model("models:/served_student@champion")
     (answer,) = answering.predict({"messages": [{"role": "user", "content": "Compute 31 + 12."}], "max_tokens": 8})
     assert answer["choices"][0]["message"]["content"]
 

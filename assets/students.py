@@ -88,7 +88,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         holdout = choose_holdout(line.training.plan, number, frames["seed_examples"]) if "seed_examples" in frames else None
         data = _choose_data(line, number, mixed, frames.get("preference_pairs"))
         name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
-        work = name_work(phase, data.records, base, line.seed, holdout)
+        scale = line.training.scale
+        work = name_work(phase, data.records, base, line.seed, holdout, scale)
         folder = find_home().model(line.name, phase.name, work)
         report = partial(keeper.progress.advance, name, "")
         keeper.progress.start(name, 1)
@@ -96,7 +97,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         def train() -> Made:
             if config.refresh:
                 shutil.rmtree(folder, ignore_errors=True)
-            trained = train_on(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout)
+            trained = train_on(phase, data.records, base, folder, line.seed, lambda step, steps, loss: report(step, steps), holdout, scale)
             return Made(_describe_student(phase, data, trained, base, release["version"], mix))
 
         kept = keeper.keep(
@@ -127,6 +128,7 @@ def _tell_mlflow(
         student_name(phase),
         params=phase.model_dump(mode="json")
         | {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]}
+        | {"processes": line.training.scale.processes}
         | mixed,
         metrics=show_floats(
             {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")} | {"seconds": kept.seconds}

@@ -16,6 +16,7 @@ from factory.training.private import Spent
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.order import plan_order, plan_tokens
+from factory.tuning.ranks import count_ranks, on_first
 from factory.tuning.trainer import SCHEDULE, choose_arguments
 
 
@@ -25,6 +26,13 @@ def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
     if phase.tokens is not None:
         return plan_tokens(lengths, phase.tokens, effective, seed)
     return plan_order(lengths, phase.epochs or DEFAULT_EPOCHS, effective, seed)
+
+
+def fill_batch(phase: PhaseSpec, rows: Sequence[TokenRow]) -> list[TokenRow]:
+    """Planned `rows`, the last batch filled up where several processes share it, by rows without a trained token: they weigh nothing in
+    the loss, where accelerate would fill it with rows that were read before."""
+    missing = -len(rows) % (phase.batch_size * phase.gradient_accumulation) if count_ranks() > 1 else 0
+    return [*rows, *[TokenRow((0,), (False,))] * missing]
 
 
 def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed: int) -> dict[str, Any]:
@@ -77,14 +85,22 @@ def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: pl.DataFrame | Non
 def keep_student(
     phase: PhaseSpec, work: PhaseFolder, model: Any, tokenizer: Any, state: Any, counts: dict[str, Any], held: TokenRows | None
 ) -> TrainedPhase:
-    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made.
+    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made; of several processes the
+    first does so.
 
     `model` is the last checkpoint's. Raises FactoryError where the disk refuses a write.
     """
+    return on_first(lambda: _keep_student(phase, work, model, tokenizer, state, counts, held))
+
+
+def _keep_student(
+    phase: PhaseSpec, work: PhaseFolder, model: Any, tokenizer: Any, state: Any, counts: dict[str, Any], held: TokenRows | None
+) -> TrainedPhase:
     step = int(state.global_step)
     held_losses = measure_checkpoints(work.list_whole(), held.rows, make_collator(tokenizer), phase.batch_size) if held else ()
     if held_losses:
         step = choose_step(held_losses)
+    if held_losses or is_sharded(model):
         model = type(model).from_pretrained(work.list_whole()[step], dtype=model.dtype)
 
     def save(target: Path) -> None:
@@ -103,6 +119,11 @@ def keep_student(
         if phase.keep_checkpoints:
             work.keep_steps(tokenizer.save_pretrained)
         return work.finish(save, summary)
+
+
+def is_sharded(model: Any) -> bool:
+    """Whether this process holds a part of `model` alone; its checkpoints hold the whole."""
+    return any(hasattr(weight, "to_local") for weight in model.parameters())
 
 
 def count_rows(encoded: TokenRows) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.records import digest, digest_frame
+from factory.scale_spec import ScaleSpec
 from factory.training.data import TokenRow, TokenRows, encode_records
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import (
@@ -22,6 +23,7 @@ from factory.training.phase_run import (
     choose_phase_arguments,
     count_rows,
     encode_holdout,
+    fill_batch,
     in_order,
     keep_private,
     keep_student,
@@ -30,22 +32,26 @@ from factory.training.phase_run import (
     plan_rows,
 )
 from factory.training.private import tune_privately
+from factory.training.processes import Job, identify_scale, is_alone, train_together
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
+from factory.tuning.ranks import on_first
 from factory.tuning.trainer import OnStep, run_trainer
 
 
-def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None) -> str:
+def fingerprint_phase(
+    phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None, scale: ScaleSpec | None = None
+) -> str:
     """Names the work of a phase: the same fingerprint, the same final weights (on the same machine, libraries and thread count).
 
-    The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
+    Several processes sum in another order than one, so their number counts, and their config with it. The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
     `records` were chosen never does.
     """
     unread = {"name", "data", "replay", *(() if keeps_all(phase) else ("save_steps",))}
     spec = phase.model_dump(mode="json", exclude=unread)
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(["phase", spec, digest_frame(in_order(records)), model_revision(base), seed, held])
+    return digest(["phase", spec, digest_frame(in_order(records)), model_revision(base), seed, held, *identify_scale(scale)])
 
 
 def train_phase(
@@ -56,6 +62,7 @@ def train_phase(
     seed: int,
     on_step: OnStep | None = None,
     holdout: pl.DataFrame | None = None,
+    scale: ScaleSpec | None = None,
 ) -> TrainedPhase:
     """The model `base` (a bundled name, a folder or a hub id) tuned on `records`; all it writes lies in `folder`.
 
@@ -65,13 +72,16 @@ def train_phase(
     The weights are float32; on a GPU that has bfloat16 the arithmetic is mixed. Threads are as PyTorch was told.
     A phase with `private` is differentially private (factory.training.private): it draws noise that nothing repeats, and one that was
     killed begins anew, as half of it would be lost to its accountant.
+    Where `scale` names several processes, they are launched on this machine, tune the same batches, and end with this call.
     Raises FactoryError where the base cannot be opened, no record can be trained on or selected by, the loss is no number, or the disk
     refuses a write; the last whole checkpoint is kept.
     """
     records = in_order(records)
-    work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed, holdout))
+    work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed, holdout, scale))
     if finished := work.read_finished():
         return finished
+    if scale and not is_alone(scale):
+        return train_together(Job(phase, base, folder, seed, scale), work, records, holdout, on_step)
     from transformers import Trainer
 
     what = f"phase {phase.name!r}"
@@ -82,7 +92,7 @@ def train_phase(
         _check_rows(phase, encoded, records.height)
         held = encode_holdout(phase, tokenizer, holdout, most_tokens)
         with explain_writes(what, folder):
-            checkpoint = work.open()
+            checkpoint = on_first(work.open)
             if phase.private is not None:
                 spent = tune_privately(model, encoded.rows, make_collator(tokenizer), phase, phase.private, on_step)
                 return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
@@ -108,6 +118,6 @@ def _choose_parts(phase: PhaseSpec, tokenizer: Any, rows: Sequence[TokenRow], wo
     order = plan_rows(phase, [len(row.ids) for row in rows], seed)
     return {
         "args": TrainingArguments(**choose_phase_arguments(phase, len(order), work, seed)),
-        "train_dataset": [rows[index] for index in order],
+        "train_dataset": fill_batch(phase, [rows[index] for index in order]),
         "data_collator": make_collator(tokenizer),
     }

@@ -32,8 +32,9 @@ def launch(module: str, job: Path, processes: int, config: Path, threads: int, l
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), "--num_processes", str(processes)]
     # Port 0: a free one. Processes talk over loopback alone.
     command += ["--main_process_port", "0", "--num_cpu_threads_per_process", str(threads), "--module", module, str(job)]
-    environment = {"GLOO_SOCKET_IFNAME": LOOPBACK, "NCCL_SOCKET_IFNAME": LOOPBACK, **os.environ, "OMP_NUM_THREADS": str(threads)}
-    return run_workers(command, environment, log, on_message)
+    environment = {"GLOO_SOCKET_IFNAME": LOOPBACK, "NCCL_SOCKET_IFNAME": LOOPBACK, **os.environ}
+    # The working folder is nowhere that modules are looked for, as in this process.
+    return run_workers(command, environment | {"OMP_NUM_THREADS": str(threads), "PYTHONSAFEPATH": "1"}, log, on_message)
 
 
 def run_workers(command: list[str], environment: Mapping[str, str], log: Path, on_message: Callable[[Message], None]) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from pydantic import Field, model_validator
 
 from factory.faults import Fault
+from factory.line_models import get_at
 from factory.spec import Spec
 from factory.spec_faults import suggest
 from factory.yaml_source import YamlSource, examine_yaml
@@ -41,9 +42,11 @@ EXPECTED_OF_FSDP: Final[Mapping[tuple[str, ...], tuple[tuple[Any, ...], str]]] =
 class ScaleSpec(Spec):
     """How many processes tune a phase together, and how they share the model."""
 
-    processes: int = Field(default=1, ge=1, description="Processes that tune a phase together, one for each GPU; 1: no process of its own.")
+    processes: int = Field(default=1, ge=1, description="Processes that tune a phase together, one for each GPU; 1: this one.")
     config: str | None = Field(
-        default=None, min_length=1, description="A config file of accelerate, such as accelerate/fsdp.yaml; none given: a whole model in each."
+        default=None,
+        min_length=1,
+        description="How they share the model: a config file of accelerate, by which FSDP shards it; else each holds it whole.",
     )
 
     @model_validator(mode="after")
@@ -74,8 +77,7 @@ def explain_share(phase: str, batch_size: int, gradient_accumulation: int, proce
 
 def find_scale_faults(source: YamlSource, folder: Path) -> Iterator[Fault]:
     """A fault for all that is wrong with the config file that the line `source` in `folder` names."""
-    scale = (source.data.get("training") or {}).get("scale") if isinstance(source.data.get("training"), dict) else None
-    named = scale.get("config") if isinstance(scale, dict) else None
+    named, processes = (get_at(source.data, ("training", "scale", key)) for key in ("config", "processes"))
     if not (isinstance(named, str) and named):
         return
     file = folder / named
@@ -89,18 +91,16 @@ def find_scale_faults(source: YamlSource, folder: Path) -> Iterator[Fault]:
     if not isinstance(config.data, dict):
         yield Fault(config.name, 1, 1, "", "expected keys and values, such as 'distributed_type: FSDP'")
         return
-    yield from _check_config(config, scale.get("processes"))
+    yield from _check_config(config, processes)
 
 
 def _check_config(config: YamlSource, processes: Any) -> Iterator[Fault]:
     for key in config.data:
         if key not in CONFIG_KEYS:
             yield config.fault((key,), f"accelerate has no such key; {suggest(key, CONFIG_KEYS)}", at_key=True)
-    expected = EXPECTED | (EXPECTED_OF_FSDP if config.data.get("distributed_type") == "FSDP" else {})
+    expected = {**EXPECTED, **(EXPECTED_OF_FSDP if config.data.get("distributed_type") == "FSDP" else {})}
     for place, (values, why) in expected.items():
-        given: Any = config.data
-        for step in place:
-            given = given.get(step) if isinstance(given, dict) else None
+        given = get_at(config.data, place)
         # In Python 1 is True and 0 is False.
         if not any(given == value and type(given) is type(value) for value in values):
             yield config.fault(place, f"expected {' or '.join(str(value) for value in values if value is not None)}: {why}")

@@ -57,7 +57,10 @@ def test_shares_make_up_the_batch_and_accumulation_is_shared_out_first(
     [
         ("  scale: {processes: 0}\n", r"demo.yaml:4:22: training.scale.processes: .*greater than or equal to 1"),
         ("  scale: {proceses: 2}\n", r"demo.yaml:4:11: training.scale.proceses: .*did you mean 'processes'"),
-        ("  scale: {processes: 3}\n", r"phase 'sft': 3 processes cannot take equal shares of batch_size 16 times gradient_accumulation 1: make"),
+        (
+            "  scale: {processes: 3}\n",
+            r"phase 'sft': 3 processes cannot take equal shares of batch_size 16 times gradient_accumulation 1: make",
+        ),
         ("  scale: {config: config.yaml}\n", r"config says how several processes share a model: give processes too"),
         ("  scale: {processes: 2, config: absent.yaml}\n", r"demo.yaml:4:33: training.scale.config: no file .*absent.yaml; give a config"),
         (

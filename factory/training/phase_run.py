@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -16,8 +16,13 @@ from factory.training.private import Spent
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.order import plan_order, plan_tokens
-from factory.tuning.ranks import count_ranks, on_first
+from factory.tuning.ranks import count_ranks
 from factory.tuning.trainer import SCHEDULE, choose_arguments
+
+Row = TypeVar("Row")
+
+BLANK = TokenRow((0,), (False,))
+"""Weighs nothing in a loss over trained tokens."""
 
 
 def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
@@ -28,11 +33,11 @@ def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
     return plan_order(lengths, phase.epochs or DEFAULT_EPOCHS, effective, seed)
 
 
-def fill_batch(phase: PhaseSpec, rows: Sequence[TokenRow]) -> list[TokenRow]:
-    """Planned `rows`, the last batch filled up where several processes share it, by rows without a trained token: they weigh nothing in
-    the loss, where accelerate would fill it with rows that were read before."""
+def fill_batch(phase: PhaseSpec, rows: Sequence[Row], blank: Row) -> list[Row]:
+    """Planned `rows`, and as many that are `blank`, without a trained token, as the last batch lacks where several processes share it: they
+    weigh nothing in the loss, and accelerate would fill it up with rows that were read before."""
     missing = -len(rows) % (phase.batch_size * phase.gradient_accumulation) if count_ranks() > 1 else 0
-    return [*rows, *[TokenRow((0,), (False,))] * missing]
+    return [*rows, *[blank] * missing]
 
 
 def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed: int) -> dict[str, Any]:
@@ -85,17 +90,10 @@ def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: pl.DataFrame | Non
 def keep_student(
     phase: PhaseSpec, work: PhaseFolder, model: Any, tokenizer: Any, state: Any, counts: dict[str, Any], held: TokenRows | None
 ) -> TrainedPhase:
-    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made; of several processes the
-    first does so.
+    """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made.
 
     `model` is the last checkpoint's. Raises FactoryError where the disk refuses a write.
     """
-    return on_first(lambda: _keep_student(phase, work, model, tokenizer, state, counts, held))
-
-
-def _keep_student(
-    phase: PhaseSpec, work: PhaseFolder, model: Any, tokenizer: Any, state: Any, counts: dict[str, Any], held: TokenRows | None
-) -> TrainedPhase:
     step = int(state.global_step)
     held_losses = measure_checkpoints(work.list_whole(), held.rows, make_collator(tokenizer), phase.batch_size) if held else ()
     if held_losses:

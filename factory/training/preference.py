@@ -94,7 +94,7 @@ def train_preference(
         after = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
         counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
-        return keep_student(phase, work, model, tokenizer, state, counts, held)
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held))
 
 
 def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_size: int) -> Tensor:

@@ -112,7 +112,9 @@ def _refuse(what: str, job: Job) -> None:
     if problem := explain_share(job.phase.name, job.phase.batch_size, job.phase.gradient_accumulation, scale.processes):
         raise FactoryError(f"{problem}.")
     if 0 < gpus < scale.processes:
-        raise FactoryError(f"{what}: {scale.processes} processes, and this machine has {gpus} GPU(s): each takes one. Lower scale.processes.")
+        raise FactoryError(
+            f"{what}: {scale.processes} processes, and this machine has {gpus} GPU(s): each takes one. Lower scale.processes."
+        )
     if scale.config and not gpus:
         raise FactoryError(f"{what}: {scale.config} shares a model over GPUs, and this machine has none. Leave scale.config out here.")
 

@@ -19,6 +19,7 @@ from factory.scale_spec import ScaleSpec
 from factory.training.data import TokenRow, TokenRows, encode_records
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import (
+    BLANK,
     bound_tokens,
     choose_phase_arguments,
     count_rows,
@@ -45,8 +46,8 @@ def fingerprint_phase(
 ) -> str:
     """Names the work of a phase: the same fingerprint, the same final weights (on the same machine, libraries and thread count).
 
-    Several processes sum in another order than one, so their number counts, and their config with it. The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
-    `records` were chosen never does.
+    The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
+    `records` were chosen never does. Several processes sum in another order than one, so how many there are counts, and their config.
     """
     unread = {"name", "data", "replay", *(() if keeps_all(phase) else ("save_steps",))}
     spec = phase.model_dump(mode="json", exclude=unread)
@@ -98,7 +99,7 @@ def train_phase(
                 return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
         parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
         state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
-        return keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held)
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held))
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
@@ -118,6 +119,6 @@ def _choose_parts(phase: PhaseSpec, tokenizer: Any, rows: Sequence[TokenRow], wo
     order = plan_rows(phase, [len(row.ids) for row in rows], seed)
     return {
         "args": TrainingArguments(**choose_phase_arguments(phase, len(order), work, seed)),
-        "train_dataset": fill_batch(phase, [rows[index] for index in order]),
+        "train_dataset": fill_batch(phase, [rows[index] for index in order], BLANK),
         "data_collator": make_collator(tokenizer),
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def run_trainer(
     class MarkingTrainer(kind):  # type: ignore[misc]
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             check_weights(what, model, self.state.global_step, self.state.max_steps, self.args.learning_rate)
-            with explain_writes(what, work.path):
+            with explain_writes(what, work.path), _with_caches(self.model.config, caches):
                 super()._save_checkpoint(model, trial)
                 on_first(lambda: work.mark_whole(self.state.global_step))
 
@@ -121,6 +122,17 @@ def run_trainer(
     if caches is not None:
         model.config.use_cache = caches  # the Trainer switches it off as it is made, and a served model wants it
     return trainer.state
+
+
+@contextmanager
+def _with_caches(config: Any, caches: bool | None) -> Iterator[None]:
+    """A model that is opened from a checkpoint may be served, and wants the caches that the Trainer switches off for itself."""
+    if caches is None:
+        yield
+        return
+    switched, config.use_cache = config.use_cache, caches
+    yield
+    config.use_cache = switched
 
 
 def check_weights(what: str, model: Any, step: int, steps: int, learning_rate: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -36,8 +37,7 @@ def fork_ranks(
     for rank in ranks:
         rank.join(120)
         assert rank.exitcode == 0
-    trained = (train_phase if phase.method == "sft" else train_preference)(phase, frame, str(student), folder, seed, None, holdout, SCALE)
-    return trained
+    return _choose(phase)(phase, frame, str(student), folder, seed, None, holdout, SCALE)
 
 
 def _tune(
@@ -47,4 +47,8 @@ def _tune(
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     with join_ranks():
-        (train_phase if phase.method == "sft" else train_preference)(phase, frame, student, folder, seed, None, holdout, SCALE)
+        _choose(phase)(phase, frame, student, folder, seed, None, holdout, SCALE)
+
+
+def _choose(phase: PhaseSpec) -> Callable[..., TrainedPhase]:
+    return train_phase if phase.method == "sft" else train_preference

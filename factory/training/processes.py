@@ -22,6 +22,8 @@ from factory.tuning.workers import Message, launch
 WORKER = "factory.training.worker"
 JOB = "job"
 LOG = "processes.log"
+MOST_CHARACTERS = 200
+"""Of what a library says of a failure; the log has it whole."""
 PLAIN = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "num_machines": 1, "mixed_precision": "no"}
 """The config of a line that names none. One is always given, or accelerate would read that of the user's home."""
 
@@ -96,8 +98,8 @@ def train_together(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     finished = work.read_finished()
-    if errors or finished is None:
-        raise FactoryError(errors[0] if errors else _explain_end(what, f"failed: {crashes[0]}" if crashes else _explain_silence(code), log))
+    if finished is None:
+        raise FactoryError(errors[0] if errors else _explain_end(what, crashes, code, log))
     log.unlink()
     return finished
 
@@ -126,9 +128,10 @@ def _share_threads(processes: int) -> int:
     return max(1, torch.get_num_threads() // processes)
 
 
-def _explain_silence(code: int) -> str:
-    return f"ended without a word (exit code {code}); where it was killed for want of memory, lower batch_size"
-
-
-def _explain_end(what: str, how: str, log: Path) -> str:
-    return f"{what}: one of its processes {how}. All that they wrote is in {log}. Run again to go on from the last whole checkpoint."
+def _explain_end(what: str, crashes: list[str], code: int, log: Path) -> str:
+    """Why no student came of processes that told no error of ours. One that is killed tells nothing, and the others that they lost it."""
+    how = f"failed: {crashes[0][:MOST_CHARACTERS]}" if crashes else f"ended without a word (exit code {code})"
+    return (
+        f"{what}: one of its processes {how}. All that they wrote is in {log}. Where one was killed for want of memory, lower batch_size. "
+        "Run again to go on from the last whole checkpoint."
+    )

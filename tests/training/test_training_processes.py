@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,10 @@ def test_an_interrupt_ends_the_workers_before_it_is_handed_on(tmp_path: Path) ->
         heard.append(message)
         raise KeyboardInterrupt
 
+    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_worker(tmp_path / "log", interrupt, seconds="60")
+    assert time.monotonic() - started < 30
     assert not find_alive([heard[0]["pid"]])
 
 

@@ -38,6 +38,17 @@ EXPECTED_OF_FSDP: Final[Mapping[tuple[str, ...], tuple[tuple[Any, ...], str]]] =
 }
 """What a config file must say at a place (one of several), and why. null: it may be left out."""
 
+NO_SHARDED_ADAPTER: Final = (
+    "an adapter is not tuned in a student that is sharded: leave scale.config out, so that each GPU holds the student whole, for whose own "
+    "weights an adapter needs neither gradients nor an optimizer's state; or leave lora out"
+)
+
+
+def shards_model(config: Path) -> bool:
+    """Whether the config file of accelerate shards the model over the processes."""
+    source, _ = examine_yaml(config)
+    return source is not None and get_at(source.data, ("distributed_type",)) == "FSDP"
+
 
 class ScaleSpec(Spec):
     """How many processes tune a phase together, and how they share the model."""
@@ -92,6 +103,17 @@ def find_scale_faults(source: YamlSource, folder: Path) -> Iterator[Fault]:
         yield Fault(config.name, 1, 1, "", "expected keys and values, such as 'distributed_type: FSDP'")
         return
     yield from _check_config(config, processes)
+    if shards_model(file):
+        yield from (source.fault(place, NO_SHARDED_ADAPTER) for place in _find_adapters(source.data))
+
+
+def _find_adapters(line: Any) -> Iterator[tuple[str | int, ...]]:
+    """Where a line, as read, asks for an adapter."""
+    phases = get_at(line, ("training", "phases"))
+    plan = [("phases", number) for number in range(len(phases))] if isinstance(phases, list) else []
+    for place in (("training", *of, "lora") for of in (("tuning",), *plan)):
+        if get_at(line, place) is not None:
+            yield place
 
 
 def _check_config(config: YamlSource, processes: Any) -> Iterator[Fault]:

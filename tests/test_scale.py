@@ -14,6 +14,7 @@ from factory.scale_spec import CONFIG_KEYS, share_batch
 
 LINES = Path(__file__).parents[1] / "lines"
 FSDP = (LINES / "accelerate" / "fsdp.yaml").read_text()
+PLAIN = "distributed_type: MULTI_GPU\nnum_machines: 1\n"
 
 
 def load(folder: Path, training: str, config: str | None = None) -> Line:
@@ -72,6 +73,23 @@ def test_shares_make_up_the_batch_and_accumulation_is_shared_out_first(
 def test_what_cannot_be_shared_is_refused_at_the_door(tmp_path: Path, training: str, fault: str) -> None:
     with pytest.raises(InputFaults, match=fault):
         load(tmp_path, training, FSDP)
+
+
+ADAPTED = "  phases:\n    - {name: plain}\n    - {name: adapted, lora: {rank: 4}}\n"
+
+
+@pytest.mark.parametrize(
+    "plan, place",
+    [(ADAPTED, r"7:23: training.phases\[1\].lora"), ("  preset: lab\n  tuning: {lora: {}}\n", r"6:12: training.tuning.lora")],
+)
+def test_an_adapter_is_refused_where_the_student_is_sharded(tmp_path: Path, plan: str, place: str) -> None:
+    with pytest.raises(InputFaults, match=rf"demo.yaml:{place}: an adapter is not tuned in a student that is sharded: .*leave lora out"):
+        load(tmp_path, f"  scale: {{processes: 8, config: config.yaml}}\n{plan}", FSDP)
+
+
+def test_an_adapter_is_taken_where_each_process_holds_the_student_whole(tmp_path: Path) -> None:
+    training = load(tmp_path, f"  scale: {{processes: 8, config: config.yaml}}\n{ADAPTED}", PLAIN).training
+    assert training.plan[1].lora is not None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.scale_spec import ScaleSpec, explain_share
+from factory.scale_spec import NO_SHARDED_ADAPTER, ScaleSpec, explain_share, shards_model
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes
@@ -113,6 +113,8 @@ def _refuse(what: str, job: Job) -> None:
         raise FactoryError(f"{what} is private, and its accountant counts the batches of one process: leave scale.processes at 1.")
     if problem := explain_share(job.phase.name, job.phase.batch_size, job.phase.gradient_accumulation, scale.processes):
         raise FactoryError(f"{problem}.")
+    if job.phase.lora and scale.config and shards_model(Path(scale.config)):
+        raise FactoryError(f"{what}: {NO_SHARDED_ADAPTER}.")
     if 0 < gpus < scale.processes:
         raise FactoryError(
             f"{what}: {scale.processes} processes, and this machine has {gpus} GPU(s): each takes one. Lower scale.processes."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -15,12 +16,14 @@ import pytest
 import torch
 from forked_ranks import LOADED, SCALE, fork_ranks
 from safetensors.torch import load_file
+from test_training_preference import PAIRS
+from test_training_preference import phase as preference_phase
 from tiny_student import write_records
 
 from factory.faults import FactoryError
 from factory.scale_spec import ScaleSpec
-from factory.training import TrainedPhase, fingerprint_phase, train_phase
-from factory.training_spec import PhaseSpec, PrivateSpec
+from factory.training import TrainedPhase, fingerprint_phase, train_phase, train_preference
+from factory.training_spec import LoraSpec, PhaseSpec, PrivateSpec
 from factory.tuning.workers import run_workers
 
 RECORDS = write_records(34)
@@ -55,6 +58,29 @@ def test_two_processes_end_at_the_weights_of_one(student: Path, together: Traine
     for (step, loss), (same, other) in zip(together.losses, alone.losses, strict=True):
         assert step == same and loss == pytest.approx(other, rel=1e-5)
     assert together.fingerprint == fingerprint_phase(PHASE, RECORDS, str(student), SEED, scale=SCALE) != alone.fingerprint
+    assert alone.fingerprint == fingerprint_phase(PHASE, RECORDS, str(student), SEED, scale=ScaleSpec()), "one process needs no name"
+
+
+def test_two_processes_tune_the_adapter_of_one_on_the_same_packed_rows(student: Path, tmp_path: Path) -> None:
+    phase = PHASE.model_copy(update={"lora": LoraSpec(rank=4), "packing": True})  # 50 rows: one process has none of the last batch
+    alone = train_phase(phase, RECORDS, str(student), tmp_path / "alone", SEED)
+    together = fork_ranks(phase, RECORDS, student, tmp_path / "together", SEED)
+    for measure in ("steps", "records", "tokens", "tokens_read", "trained_weights"):
+        assert getattr(together, measure) == getattr(alone, measure), measure
+    assert compare(student, alone.folder) > 0.01
+    assert compare(together.folder, alone.folder) < 1e-6
+    assert [loss for _, loss in together.losses] == pytest.approx([loss for _, loss in alone.losses], rel=1e-5)
+    assert sorted(path.name for path in (together.folder / "adapter").iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+def test_a_preference_is_measured_from_the_base_in_each_of_two_processes(student: Path, tmp_path: Path) -> None:
+    phase = preference_phase("dpo", epochs=1, batch_size=4, preference={"sft_weight": 0.0}, lora={"rank": 4})
+    alone = train_preference(phase, PAIRS, str(student), tmp_path / "alone", SEED)
+    together = fork_ranks(phase, PAIRS, student, tmp_path / "together", SEED)
+    assert together.losses[0][1] == pytest.approx(math.log(2), abs=1e-4)
+    assert together.margins == pytest.approx(alone.margins, rel=1e-5)
+    assert compare(student, alone.folder) > 0.02
+    assert compare(together.folder, alone.folder) < 1e-6
 
 
 def train_and_be_killed(student: str, folder: Path, processes: Any) -> None:
@@ -138,6 +164,11 @@ def test_what_processes_cannot_share_is_refused_before_any_is_launched(student: 
         train(ScaleSpec(processes=3))
     with pytest.raises(FactoryError, match=r"phase 'sft' is private.* leave scale.processes at 1"):
         train(SCALE, private=PrivateSpec(epsilon=8))
+    sharding = tmp_path / "fsdp.yaml"
+    sharding.write_text("distributed_type: FSDP")
+    with pytest.raises(FactoryError, match=r"phase 'sft': an adapter is not tuned in a student that is sharded: leave scale.config out"):
+        train(ScaleSpec(processes=2, config=str(sharding)), lora=LoraSpec())
+    sharding.unlink()
     if not torch.cuda.is_available():
         with pytest.raises(FactoryError, match=r"shares a model over GPUs, and this machine has none. Leave scale.config out"):
             train(ScaleSpec(processes=2, config=__file__))

@@ -104,7 +104,7 @@ def test_a_launch_that_is_killed_leaves_no_process_and_the_next_ends_at_the_same
     told, telling = context.Pipe(duplex=False)
     parent = context.Process(target=train_and_be_killed, args=(str(student), tmp_path, telling))
     parent.start()
-    below = told.recv() if told.poll(100) else []
+    below = told.recv() if told.poll(200) else []
     parent.join()
     assert parent.exitcode == -signal.SIGKILL and len(below) == 1 + SCALE.processes
     assert not find_alive(below)

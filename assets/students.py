@@ -90,7 +90,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         holdout = choose_holdout(line.training.plan, number, frames["seed_examples"]) if "seed_examples" in frames else None
         data = _choose_data(line, number, mixed, frames.get("preference_pairs"))
         name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
-        work = name_work(phase, data.records, base, line.seed, holdout)
+        scale = line.training.scale
+        work = name_work(phase, data.records, base, line.seed, holdout, scale)
         folder = find_home().model(line.name, phase.name, work)
         report = partial(keeper.progress.advance, name, "")
         keeper.progress.start(name, 1)
@@ -98,8 +99,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         def train() -> Made:
             if config.refresh:
                 shutil.rmtree(folder, ignore_errors=True)
-            with watch_machine(folder, lambda step, steps, loss: report(step, steps)) as watch:
-                trained = train_on(phase, data.records, base, folder, line.seed, watch.step, holdout)
+            with watch_machine(folder, lambda step, steps, loss: report(step, steps), below=scale.processes > 1) as watch:
+                trained = train_on(phase, data.records, base, folder, line.seed, watch.step, holdout, scale)
             return Made(_describe_student(phase, data, trained, base, release["version"], mix), {"tokens_read": trained.tokens_read})
 
         kept = keeper.keep(

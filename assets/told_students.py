@@ -34,6 +34,7 @@ def tell_student(
     row = kept.frame.row(0, named=True)
     mixed = {"mix": row["mix"]} | ({} if row["real_share"] is None else {"real_share": f"{row['real_share']:.6g}"})
     made = {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]}
+    made |= {"processes": line.training.scale.processes}
     counts = {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")}
     weights = {} if row.get("trained_weights") is None else {"trained_weights": row["trained_weights"]}
     samples = read_samples(Path(row["model"]).parent)

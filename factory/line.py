@@ -16,6 +16,7 @@ from factory.line_texts import find_text_faults, locate_texts
 from factory.mixing_spec import MixingSpec
 from factory.model_spec import Price, Sampling, TeacherSpec
 from factory.reward_spec import RewardSpec
+from factory.scale_spec import find_scale_faults, locate_config
 from factory.seeds_spec import SeedsSpec, find_seed_faults, resolve_seed_paths
 from factory.spec import Name, Share, Spec
 from factory.spec_faults import list_faults
@@ -160,7 +161,7 @@ def load_line(file: Path) -> Line:
     if not isinstance(source.data, dict):
         raise InputFaults(f"line {file}", [Fault(source.name, 1, 1, "", "expected keys and values, such as 'name: my_line'"), *faults])
     faults = (*faults, *find_seed_faults(source, file.parent), *find_missing_models(source, file), *find_flow_faults(source, file.parent))
-    faults = (*faults, *find_text_faults(source, file.parent))
+    faults = (*faults, *find_text_faults(source, file.parent), *find_scale_faults(source, file.parent))
     try:
         line = Line.model_validate(source.data)
     except ValidationError as error:
@@ -174,6 +175,7 @@ def load_line(file: Path) -> Line:
             get_at(data, place[:-1])[place[-1]] = locate_flow(named, file.parent)
     for place in place_sets(data):
         get_at(data, place[:-1])[place[-1]] = locate_set(get_at(data, place), file.parent)
+    locate_config(data, file.parent)
     return Line.model_validate(locate_texts(locate_models(data, file), file.parent))
 
 

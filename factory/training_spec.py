@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from factory.reward_spec import ComparingJudgeSpec, GraderSpec, JudgeSpec
+from factory.scale_spec import ScaleSpec, explain_share
 from factory.seeds_spec import Kind
 from factory.spec import Name, Share, Spec
 
@@ -201,6 +202,7 @@ class TrainingSpec(Spec):
     preset: Preset | None = Field(default=None, description="A plan by name, instead of phases: lab or stacked.")
     tuning: TuningSpec | None = Field(default=None, description="How the phases of the preset are tuned.")
     phases: tuple[PhaseSpec, ...] | None = None
+    scale: ScaleSpec = Field(default=ScaleSpec(), description="In how many processes phases are tuned.")
     evaluation: EvaluationSpec = EvaluationSpec()
 
     @field_validator("phases")
@@ -228,6 +230,16 @@ class TrainingSpec(Spec):
             raise ValueError("preset and phases are two plans: give one of them")
         if self.tuning and not self.preset:
             raise ValueError("tuning is of a preset's phases: give preset too, or say it in each of phases")
+        return self
+
+    @model_validator(mode="after")
+    def _processes_share(self) -> Self:
+        processes = self.scale.processes
+        for phase in self.plan if processes > 1 else ():
+            if phase.private:
+                raise ValueError(f"phase {phase.name!r} is private, which goes in one process: leave scale out, or private")
+            if problem := explain_share(phase.name, phase.batch_size, phase.gradient_accumulation, processes):
+                raise ValueError(problem)
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 MLflow's own monitor would need its run open, and its server there, for as long as the tuning lasts; here MLflow is told afterwards. The
 samples are those of MLflow's collectors (processor, memory, disk, network, and GPU where `nvidia-ml-py` or `pyrsmi` is installed), and
-what this process takes of it.
+what this process takes of it, or this one and all that tune below it.
 """
 
 import json
@@ -81,12 +81,45 @@ class Watch:
         return True
 
 
+class _Processes:
+    """This process, and with `below` all that it has launched, or those have: what they take together."""
+
+    def __init__(self, below: bool) -> None:
+        from psutil import Process
+
+        self._own, self._below = Process(), below
+        self._seen: dict[Any, Any] = {}
+
+    def hold_memory(self) -> float:
+        """Megabytes that are resident; pages that several share count in each."""
+        return round(sum(self._ask(lambda process: process.memory_info().rss)) / 1e6, 1)
+
+    def take_share(self) -> float:
+        """Percent of a core since the call before; nothing of a process that was not there then."""
+        return round(sum(self._ask(lambda process: process.cpu_percent())), 1)
+
+    def _ask(self, question: Callable[[Any], float]) -> list[float]:
+        from psutil import NoSuchProcess
+
+        # A process remembers its last answer, so that the same object is asked.
+        there = [self._own, *(self._own.children(recursive=True) if self._below else ())]
+        self._seen = {process: self._seen.get(process, process) for process in there}
+        answers = []
+        for process in self._seen.values():
+            with suppress(NoSuchProcess):
+                answers.append(question(process))
+        return answers
+
+
 @contextmanager
-def watch_machine(folder: Path, on_step: OnStep) -> Iterator[Watch]:
-    """Samples into `folder` as long as inside. What cannot be sampled or written costs samples, and no tuning."""
+def watch_machine(folder: Path, on_step: OnStep, *, below: bool = False) -> Iterator[Watch]:
+    """Samples into `folder` as long as inside; with `below`, processes that this one has launched count as this one.
+
+    What cannot be sampled or written costs samples, and no tuning.
+    """
     watch, ended = Watch(folder, on_step), threading.Event()
     collectors = _open_collectors()
-    thread = threading.Thread(target=_sample, args=(watch, collectors, ended), name="system-metrics", daemon=True)
+    thread = threading.Thread(target=_sample, args=(watch, collectors, _Processes(below), ended), name="system-metrics", daemon=True)
     thread.start()
     try:
         yield watch
@@ -134,25 +167,26 @@ def _find_peak(samples: Sequence[Sample], name: str) -> float | None:
     return max((sample.peaks[name] for sample in samples if name in sample.peaks), default=None)
 
 
-def _sample(watch: Watch, collectors: Sequence[Any], ended: threading.Event) -> None:
-    from psutil import Process, cpu_percent
+def _sample(watch: Watch, collectors: Sequence[Any], processes: _Processes, ended: threading.Event) -> None:
+    from psutil import cpu_percent
 
-    process, taken, looks, before = Process(), 0, 1, time.monotonic()
-    for measure in (cpu_percent, process.cpu_percent):
+    taken, looks, before = 0, 1, time.monotonic()
+    for measure in (cpu_percent, processes.take_share):
         measure()  # each call tells of the time since the one before, and the first of none
     try:
         while not ended.is_set():
             peaks: dict[str, float] = {}
             for _ in range(looks):
                 ended.wait(LOOK_SECONDS)
-                held = {MEMORY: round(process.memory_info().rss / 1e6, 1)} | _look_at_gpus()
+                held = {MEMORY: processes.hold_memory()} | _look_at_gpus()
                 peaks = {name: max(value, peaks.get(name, 0.0)) for name, value in held.items()}
                 if ended.is_set():
                     break
             # The last one may come right after another, and shares of so short a time say nothing.
             since, before = time.monotonic() - before, time.monotonic()
             lasted = not taken or since > LOOK_SECONDS / 2
-            taken += watch.write(_collect(collectors) | {"process_cpu_percentage": process.cpu_percent()} | held if lasted else {}, peaks)
+            shares = {"process_cpu_percentage": processes.take_share()}
+            taken += watch.write(_collect(collectors) | shares | held if lasted else {}, peaks)
             if taken and taken % SAMPLES_TO_LENGTHEN == 0:
                 looks = min(2 * looks, LONGEST_SECONDS)
     except Exception as error:  # of the disk, of the system or of a GPU's library: none is worth a tuning
@@ -187,7 +221,7 @@ def _collect(collectors: Sequence[Any]) -> dict[str, float]:
 
 
 def _look_at_gpus() -> dict[str, float]:
-    """What PyTorch holds on all GPUs; nothing where it uses none. Never the first to ask for one, as that would set it up."""
+    """What PyTorch holds on all GPUs for this process, if it uses any. Never the first to ask for one, as that would set it up."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return {}

@@ -19,8 +19,8 @@ class TrainedPhase:
     selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
     `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.
     `trained_weights` is how many weights were tuned: all of the model's, or those of an adapter; None of a phase that did not count them.
-    `epsilon`, `delta` and `noise_multiplier` are of a private phase. `tokens_read` counts each time that a token was read; None where it is
-    left to chance how often.
+    `epsilon`, `delta` and `noise_multiplier` are of a private phase. `tokens_read` counts each time that a token was read, but
+    for rows that fill up the last batch of several processes; None where it is left to chance how often.
     """
 
     folder: Path

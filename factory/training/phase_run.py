@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from factory.training.private import Spent
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.order import plan_order, plan_tokens
+from factory.tuning.ranks import count_ranks
 from factory.tuning.trainer import SCHEDULE, check_weights, choose_arguments
 
 
@@ -28,6 +29,12 @@ def describe_settings(phase: PhaseSpec) -> dict[str, Any]:
     return phase.model_dump(mode="json", exclude={"name", "data", "replay", *absent, *(() if keeps_all(phase) else ("save_steps",))})
 
 
+Row = TypeVar("Row")
+
+BLANK = TokenRow((0,), (False,))
+"""Weighs nothing in a loss over trained tokens."""
+
+
 def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
     """Indices of rows of `lengths` tokens for the whole phase, in the order in which it reads them."""
     # Packed rows are made of any lengths, so that none need be side by side.
@@ -35,6 +42,13 @@ def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
     if phase.tokens is not None:
         return plan_tokens(lengths, phase.tokens, effective, seed)
     return plan_order(lengths, phase.epochs or DEFAULT_EPOCHS, effective, seed)
+
+
+def fill_batch(phase: PhaseSpec, rows: Sequence[Row], blank: Row) -> list[Row]:
+    """Planned `rows`, and as many that are `blank`, without a trained token, as the last batch lacks where several processes share it: they
+    weigh nothing in the loss, and accelerate would fill it up with rows that were read before."""
+    missing = -len(rows) % (phase.batch_size * phase.gradient_accumulation) if count_ranks() > 1 else 0
+    return [*rows, *[blank] * missing]
 
 
 def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed: int) -> dict[str, Any]:
@@ -105,7 +119,7 @@ def keep_student(
     if held_losses:
         step = choose_step(held_losses)
     trained_weights = count_trained(model)
-    if held_losses or phase.lora:
+    if held_losses or phase.lora or is_sharded(model):
         model = open_checkpoint(checkpoints[step])
         check_weights(what, model, step, state.global_step, phase.learning_rate)
 
@@ -142,6 +156,11 @@ def _complete_step(folder: Path, tokenizer: Any, adapted: str | None) -> None:
     tokenizer.save_pretrained(folder)
     if adapted is not None:
         name_base(folder, adapted)
+
+
+def is_sharded(model: Any) -> bool:
+    """Whether this process holds a part of `model` alone; its checkpoints hold the whole."""
+    return any(hasattr(weight, "to_local") for weight in model.parameters())
 
 
 def count_rows(encoded: TokenRows) -> dict[str, Any]:

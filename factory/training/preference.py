@@ -11,6 +11,7 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.records import digest, digest_frame
+from factory.scale_spec import ScaleSpec
 from factory.training.adapter import add_adapter
 from factory.training.pairs import PairRow, encode_pairs
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
@@ -23,9 +24,11 @@ from factory.training.phase_run import (
     keep_student,
     plan_rows,
 )
+from factory.training.processes import Job, identify_scale, is_alone, train_together
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
+from factory.tuning.ranks import on_first
 from factory.tuning.trainer import OnStep, run_trainer
 
 if TYPE_CHECKING:
@@ -47,12 +50,13 @@ def rpo_loss(p: Tensor, t: Tensor) -> Tensor:
     return t.sigmoid() * (logsigmoid(t) - logsigmoid(p)) + (-t).sigmoid() * (logsigmoid(-t) - logsigmoid(-p))
 
 
-def fingerprint_preference(phase: PhaseSpec, pairs: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None) -> str:
+def fingerprint_preference(
+    phase: PhaseSpec, pairs: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None, scale: ScaleSpec | None = None
+) -> str:
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(
-        ["preference", describe_settings(phase), digest_frame(pairs.select(READ).sort("record_id")), model_revision(base), seed, held]
-    )
+    read = digest_frame(pairs.select(READ).sort("record_id"))
+    return digest(["preference", describe_settings(phase), read, model_revision(base), seed, held, *identify_scale(scale)])
 
 
 def train_preference(
@@ -63,15 +67,18 @@ def train_preference(
     seed: int,
     on_step: OnStep | None = None,
     holdout: pl.DataFrame | None = None,
+    scale: ScaleSpec | None = None,
 ) -> TrainedPhase:
     """The model `base` tuned by the phase's method, dpo or rpo, on `pairs` (records.PREFERENCE), with `base` as its reference.
 
     Everything else is as of `train_phase`. Raises FactoryError where TRL is not installed, which dpo needs, and as `train_phase` does.
     """
     pairs = pairs.select(READ).sort("record_id")
-    work = PhaseFolder(folder, fingerprint_preference(phase, pairs, base, seed, holdout))
+    work = PhaseFolder(folder, fingerprint_preference(phase, pairs, base, seed, holdout, scale))
     if finished := work.read_finished():
         return finished
+    if scale and not is_alone(scale):
+        return train_together(Job(phase, base, folder, seed, scale), work, pairs, holdout, on_step)
     what, settings = f"phase {phase.name!r}", phase.preference or PreferenceSpec()
     with keep_quiet(), reproduce():
         model, tokenizer = open_student(base)
@@ -82,7 +89,7 @@ def train_preference(
             raise FactoryError(f"{what}: none of {pairs.height} pairs can be trained on ({reasons}). Raise the phase's max_length.")
         held = encode_holdout(phase, tokenizer, holdout, most_tokens)
         with explain_writes(what, folder):
-            checkpoint = work.open()
+            checkpoint = on_first(work.open)
         reference = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         order = plan_rows(phase, [row.length for row in rows], seed)
         arguments = choose_phase_arguments(phase, len(order), work, seed)
@@ -99,7 +106,7 @@ def train_preference(
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
         counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
         counts["tokens_read"] = sum(rows[index].length for index in order)
-        return keep_student(phase, work, model, tokenizer, state, counts, held, base)
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
 
 
 def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_size: int) -> Tensor:

@@ -15,16 +15,19 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.pico.models import model_revision
 from factory.records import digest, digest_frame
+from factory.scale_spec import ScaleSpec
 from factory.training.adapter import add_adapter
 from factory.training.data import TokenRows, encode_records
 from factory.training.packing import check_packing, make_packed_collator, pack_rows
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import (
+    BLANK,
     bound_tokens,
     choose_phase_arguments,
     count_rows,
     describe_settings,
     encode_holdout,
+    fill_batch,
     in_order,
     keep_private,
     keep_student,
@@ -32,20 +35,25 @@ from factory.training.phase_run import (
     plan_rows,
 )
 from factory.training.private import tune_privately
+from factory.training.processes import Job, identify_scale, is_alone, train_together
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
+from factory.tuning.ranks import on_first
 from factory.tuning.trainer import OnStep, run_trainer
 
 
-def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None) -> str:
+def fingerprint_phase(
+    phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None, scale: ScaleSpec | None = None
+) -> str:
     """Names the work of a phase: the same fingerprint, the same final weights (on the same machine, libraries and thread count).
 
     The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
-    `records` were chosen never does.
+    `records` were chosen never does. Several processes sum in another order than one, so how many there are counts, and their config.
     """
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(["phase", describe_settings(phase), digest_frame(in_order(records)), model_revision(base), seed, held])
+    read = digest_frame(in_order(records))
+    return digest(["phase", describe_settings(phase), read, model_revision(base), seed, held, *identify_scale(scale)])
 
 
 def train_phase(
@@ -56,6 +64,7 @@ def train_phase(
     seed: int,
     on_step: OnStep | None = None,
     holdout: pl.DataFrame | None = None,
+    scale: ScaleSpec | None = None,
 ) -> TrainedPhase:
     """The model `base` (a bundled name, a folder or a hub id) tuned on `records`; all it writes lies in `folder`.
 
@@ -67,13 +76,16 @@ def train_phase(
     records (factory.training.packing).
     A phase with `private` is differentially private (factory.training.private): it draws noise that nothing repeats, and one that was
     killed begins anew, as half of it would be lost to its accountant.
+    Where `scale` names several processes, they are launched on this machine, tune the same batches, and end with this call.
     Raises FactoryError where the base cannot be opened, has not the layers to adapt or cannot keep packed records apart, no record can be
     trained on or selected by, the loss is no number, or the disk refuses a write; the last whole checkpoint is kept.
     """
     records = in_order(records)
-    work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed, holdout))
+    work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed, holdout, scale))
     if finished := work.read_finished():
         return finished
+    if scale and not is_alone(scale):
+        return train_together(Job(phase, base, folder, seed, scale), work, records, holdout, on_step)
     from transformers import Trainer
 
     what = f"phase {phase.name!r}"
@@ -86,7 +98,7 @@ def train_phase(
         if phase.packing:
             check_packing(what, model, make_packed_collator(tokenizer), encoded.rows[0])
         with explain_writes(what, folder):
-            checkpoint = work.open()
+            checkpoint = on_first(work.open)
             if phase.private is not None:
                 spent = tune_privately(model, encoded.rows, make_collator(tokenizer), phase, phase.private, on_step)
                 return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
@@ -96,7 +108,7 @@ def train_phase(
         data = pack_rows(planned, len(encoded.rows), most_tokens, seed) if phase.packing else planned
         state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **_choose_parts(phase, tokenizer, data, work, seed))
         counts = count_rows(encoded) | {"tokens_read": sum(len(row.ids) for row in planned)}
-        return keep_student(phase, work, model, tokenizer, state, counts, held, base)
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:
@@ -115,6 +127,6 @@ def _choose_parts(phase: PhaseSpec, tokenizer: Any, data: Sequence[Any], work: P
 
     return {
         "args": TrainingArguments(**choose_phase_arguments(phase, len(data), work, seed)),
-        "train_dataset": data,
+        "train_dataset": fill_batch(phase, data, (BLANK,) if phase.packing else BLANK),
         "data_collator": make_packed_collator(tokenizer) if phase.packing else make_collator(tokenizer),
     }

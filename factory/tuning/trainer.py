@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from factory.faults import FactoryError
+from factory.scale_spec import share_batch
 from factory.tuning.libraries import explain_writes
+from factory.tuning.ranks import count_ranks, on_first
 from factory.tuning.work_folder import KEPT_CHECKPOINTS, WorkFolder
 
 OnStep = Callable[[int, int, float], None]
@@ -42,19 +45,25 @@ def choose_arguments(
     schedule: str = SCHEDULE,
     keep_all: bool = False,
 ) -> dict[str, Any]:
-    """Arguments of TrainingArguments, or of a class below it, for `rows` planned rows; with `keep_all` no checkpoint is thrown away."""
+    """Arguments of TrainingArguments, or of a class below it, for `rows` planned rows; with `keep_all` no checkpoint is thrown away.
+
+    The batch is that of all processes that tune together, each of which takes its share. Raises FactoryError where shares are unequal.
+    """
     import torch
 
     steps = math.ceil(rows / (batch_size * gradient_accumulation))
     every = math.ceil(steps / MOST_LOSSES)
-    on_gpu = torch.cuda.is_available()
+    on_gpu, ranks = torch.cuda.is_available(), count_ranks()
+    share = share_batch(batch_size, gradient_accumulation, ranks)
+    if share is None:
+        raise FactoryError(f"{ranks} processes cannot take equal shares of batches of {batch_size} times {gradient_accumulation} rows.")
     return {
         "output_dir": str(work.checkpoints),
         # The whole tuning is one epoch over the planned order, so that resuming is skipping ahead in one list.
         "num_train_epochs": 1,
         "train_sampling_strategy": "sequential",
-        "per_device_train_batch_size": batch_size,
-        "gradient_accumulation_steps": gradient_accumulation,
+        "per_device_train_batch_size": share[0],
+        "gradient_accumulation_steps": share[1],
         "learning_rate": learning_rate,
         "lr_scheduler_type": SCHEDULES[schedule],
         # A tuning of one step would be warm-up alone, at a rate of 0.
@@ -62,6 +71,7 @@ def choose_arguments(
         "weight_decay": 0.0,
         "max_grad_norm": GRADIENT_NORM,
         "bf16": on_gpu and torch.cuda.is_bf16_supported(),
+        "use_cpu": ranks > 1 and not on_gpu,
         "logging_steps": every,
         "logging_nan_inf_filter": False,
         "save_steps": math.ceil(save_steps / every) * every,
@@ -89,9 +99,9 @@ def run_trainer(
     class MarkingTrainer(kind):  # type: ignore[misc]
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             check_weights(what, model, self.state.global_step, self.state.max_steps, self.args.learning_rate)
-            with explain_writes(what, work.path):
+            with explain_writes(what, work.path), _with_caches(self.model.config, caches):
                 super()._save_checkpoint(model, trial)
-                work.mark_whole(self.state.global_step)
+                on_first(lambda: work.mark_whole(self.state.global_step))
 
     class Watch(TrainerCallback):  # type: ignore[misc]
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
@@ -114,10 +124,23 @@ def run_trainer(
     return trainer.state
 
 
+@contextmanager
+def _with_caches(config: Any, caches: bool | None) -> Iterator[None]:
+    """A model that is opened from a checkpoint may be served, and wants the caches that the Trainer switches off for itself."""
+    if caches is None:
+        yield
+        return
+    switched, config.use_cache = config.use_cache, caches
+    yield
+    config.use_cache = switched
+
+
 def check_weights(what: str, model: Any, step: int, steps: int, learning_rate: float) -> None:
     """Raises FactoryError, in the name of `what`, where a weight of `model` that is tuned is no number: the update of a step may overflow
     under a finite loss, and the next loss, if there is one, comes too late for the checkpoint."""
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters() if weight.requires_grad):
+    # Of a model that is sharded, each process checks its own part.
+    tuned = (weight for weight in model.parameters() if weight.requires_grad)
+    if not all(bool((weight.to_local() if hasattr(weight, "to_local") else weight).isfinite().all()) for weight in tuned):
         raise FactoryError(f"{what}: weights are no numbers after step {step} of {steps}. {_advise(learning_rate)}")
 
 

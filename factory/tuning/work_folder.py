@@ -18,7 +18,9 @@ STEPS = "steps"
 """Folder of the models of a finished tuning's checkpoints, by step, where they are kept."""
 KEPT_CHECKPOINTS = 2
 """Checkpoints that a tuning can go on from: the newest may be cut off while it is written, so the one before is needed."""
-NO_WEIGHTS = ("optimizer*", "scheduler*", "scaler*", "rng_state*", "trainer_state.json", "training_args.bin", WHOLE, "README.md")
+LARGE_STATE = ("optimizer*", "pytorch_model_fsdp*")
+"""Files of a checkpoint as large as its model, or larger, that only going on needs; the second is of a model that is sharded."""
+NO_WEIGHTS = (*LARGE_STATE, "scheduler*", "scaler*", "rng_state*", "trainer_state.json", "training_args.bin", WHOLE, "README.md")
 """Files of a checkpoint that only going on needs."""
 FINGERPRINT = "fingerprint"
 FINISHED = "finished.json"
@@ -75,7 +77,7 @@ class WorkFolder:
         """Says that the checkpoint of `step` is complete. Of older ones that nothing will go on from, the weights alone stay."""
         (self.checkpoints / f"checkpoint-{step}" / WHOLE).touch()
         for older in [*self.list_whole().values()][:-KEPT_CHECKPOINTS]:
-            for file in older.glob("optimizer*"):
+            for file in (file for pattern in LARGE_STATE for file in older.glob(pattern)):
                 file.unlink()
 
     def keep_steps(self, complete: Callable[[Path], None]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -37,8 +39,26 @@ def test_samples_tell_of_the_machine_and_of_the_process_in_order_of_time(tmp_pat
     curves = {curve.name: curve for curve in draw_curves(samples)}
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes", "system/process_memory_megabytes"} <= set(curves)
     memory = curves["system/process_memory_megabytes"]
-    assert [step for step, _ in memory.points] == [*range(len(samples))]
+    assert [step for step, _ in memory.points] == [*range(len(memory.points))]
+    assert len(samples) - len(memory.points) <= 1, "the last may come too soon after the one before to tell of the machine"
     assert [*memory.times] == sorted(memory.times) and all(10 < value < 1e6 for _, value in memory.points)
+
+
+def test_processes_below_count_where_they_are_asked_for(tmp_path: Path) -> None:
+    def find_peak(folder: Path, below: bool) -> float:
+        folder.mkdir()
+        with watch_machine(folder, lambda *_: None, below=below) as watch:
+            watch.step(1, 10, 1.0)
+            time.sleep(0.1)
+        return max(sample.peaks["process_memory_megabytes"] for sample in read_samples(folder))
+
+    hold = "held = bytes(range(256)) * 400_000; print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        alone, together = (find_peak(tmp_path / str(below), below) for below in (False, True))
+        process.communicate(b"\n")
+    assert together - alone > 100
 
 
 def test_a_killed_attempt_counts_and_a_torn_line_costs_one_sample(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_the_best_checkpoint_is_the_student_and_all_are_kept(tmp_path: Path, stu
     kept = tmp_path / "steps" / str(trained.step)
     assert (trained.folder / "model.safetensors").read_bytes() == (kept / "model.safetensors").read_bytes()
     assert not {"optimizer.pt", "trainer_state.json", "whole"} & {path.name for path in kept.iterdir()}
+    assert (trained.folder / "config.json").read_bytes() == (student / "config.json").read_bytes(), "it answers with its caches"
     assert trained.steps == 120
 
 

@@ -1,0 +1,139 @@
+"""A phase that several processes tune together: its job for them, their progress, and their errors in the words of one process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.faults import FactoryError
+from factory.scale_spec import NO_SHARDED_ADAPTER, ScaleSpec, explain_share, shards_model
+from factory.training.phase_folder import PhaseFolder, TrainedPhase
+from factory.training_spec import PhaseSpec
+from factory.tuning.libraries import explain_writes
+from factory.tuning.ranks import count_ranks
+from factory.tuning.trainer import OnStep
+from factory.tuning.workers import Message, launch
+
+WORKER = "factory.training.worker"
+JOB = "job"
+LOG = "processes.log"
+MOST_CHARACTERS = 200
+"""Of what a library says of a failure; the log has it whole."""
+PLAIN = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "num_machines": 1, "mixed_precision": "no"}
+"""The config of a line that names none. One is always given, or accelerate would read that of the user's home."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every process of a phase is told, beside the frames of records or pairs and of held-out examples."""
+
+    phase: PhaseSpec
+    base: str
+    folder: Path
+    seed: int
+    scale: ScaleSpec
+
+    def write(self, folder: Path, records: pl.DataFrame, holdout: pl.DataFrame | None) -> None:
+        """Writes the job with its frames."""
+        folder.mkdir(parents=True)
+        told = {"base": self.base, "folder": str(self.folder), "seed": self.seed}
+        told |= {"phase": self.phase.model_dump(mode="json"), "scale": self.scale.model_dump(mode="json")}
+        (folder / "job.json").write_text(json.dumps(told), encoding="utf-8")
+        (folder / "config.json").write_text(json.dumps(PLAIN), encoding="utf-8")
+        records.write_parquet(folder / "records.parquet")
+        if holdout is not None:
+            holdout.write_parquet(folder / "holdout.parquet")
+
+
+def read_job(folder: Path) -> tuple[Job, pl.DataFrame, pl.DataFrame | None]:
+    """The job that lies in `folder`, with its records or pairs and its held-out examples."""
+    told: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    phase, scale = PhaseSpec.model_validate(told["phase"]), ScaleSpec.model_validate(told["scale"])
+    holdout = folder / "holdout.parquet"
+    job = Job(phase, told["base"], Path(told["folder"]), told["seed"], scale)
+    return job, pl.read_parquet(folder / "records.parquet"), pl.read_parquet(holdout) if holdout.is_file() else None
+
+
+def is_alone(scale: ScaleSpec | None) -> bool:
+    """Whether this process tunes, alone or as one of several; else it launches those that do."""
+    return scale is None or scale.processes == 1 or count_ranks() > 1
+
+
+def identify_scale(scale: ScaleSpec | None) -> list[Any]:
+    """What of `scale` the bytes of the trained weights depend on; nothing where one process tunes."""
+    if scale is None or scale.processes == 1:
+        return []
+    return [{"processes": scale.processes, "config": Path(scale.config).read_text(encoding="utf-8") if scale.config else None}]
+
+
+def train_together(
+    job: Job, work: PhaseFolder, records: pl.DataFrame, holdout: pl.DataFrame | None, on_step: OnStep | None
+) -> TrainedPhase:
+    """What the phase made once `job.scale.processes` have tuned it. Raises FactoryError as one process would."""
+    what = f"phase {job.phase.name!r}"
+    _refuse(what, job)
+    folder, log = work.path / JOB, work.path / LOG
+    with explain_writes(what, work.path):
+        shutil.rmtree(folder, ignore_errors=True)
+        job.write(folder, records, holdout)
+    errors: list[str] = []
+    crashes: list[str] = []
+
+    def hear(message: Message) -> None:
+        if "error" in message:
+            errors.append(message["error"])
+        elif "crash" in message:
+            crashes.append(message["crash"])
+        elif on_step is not None:
+            on_step(message["step"], message["steps"], message["loss"])
+
+    try:
+        config = Path(job.scale.config) if job.scale.config else folder / "config.json"
+        code = launch(WORKER, folder, job.scale.processes, config, _share_threads(job.scale.processes), log, hear)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    finished = work.read_finished()
+    if finished is None:
+        raise FactoryError(errors[0] if errors else _explain_end(what, crashes, code, log))
+    log.unlink()
+    return finished
+
+
+def _refuse(what: str, job: Job) -> None:
+    """Raises FactoryError where the phase cannot be tuned so."""
+    import torch
+
+    scale, gpus = job.scale, torch.cuda.device_count()
+    if job.phase.private:
+        raise FactoryError(f"{what} is private, and its accountant counts the batches of one process: leave scale.processes at 1.")
+    if problem := explain_share(job.phase.name, job.phase.batch_size, job.phase.gradient_accumulation, scale.processes):
+        raise FactoryError(f"{problem}.")
+    if job.phase.lora and scale.config and shards_model(Path(scale.config)):
+        raise FactoryError(f"{what}: {NO_SHARDED_ADAPTER}.")
+    if 0 < gpus < scale.processes:
+        raise FactoryError(
+            f"{what}: {scale.processes} processes, and this machine has {gpus} GPU(s): each takes one. Lower scale.processes."
+        )
+    if scale.config and not gpus:
+        raise FactoryError(f"{what}: {scale.config} shares a model over GPUs, and this machine has none. Leave scale.config out here.")
+
+
+def _share_threads(processes: int) -> int:
+    """Threads of each process: together as many as PyTorch would take in this one."""
+    import torch
+
+    return max(1, torch.get_num_threads() // processes)
+
+
+def _explain_end(what: str, crashes: list[str], code: int, log: Path) -> str:
+    """Why no student came of processes that told no error of ours. One that is killed tells nothing, and the others that they lost it."""
+    how = f"failed: {crashes[0][:MOST_CHARACTERS]}" if crashes else f"ended without a word (exit code {code})"
+    return (
+        f"{what}: one of its processes {how}. All that they wrote is in {log}. Where one was killed for want of memory, lower batch_size. "
+        "Run again to go on from the last whole checkpoint."
+    )

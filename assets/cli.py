@@ -282,6 +282,21 @@ def serve(
     serve_student(find_home(), open_line(line), host, port, phase)
 
 
+@app.command("lm-eval-tasks", epilog=EXIT_CODES)
+def lm_eval_tasks(
+    line: LineName = DEFAULT_LINE,
+    out: Annotated[Path, typer.Option(help="Folder that lm_eval is given as --include_path; tasks go into its folder LINE.")] = Path(
+        "lm_eval_tasks"
+    ),
+) -> None:
+    """Write the problems that a line's models were evaluated on as tasks of EleutherAI's lm-eval, scored by the same verifiers."""
+    from assets.lm_eval_tasks import write_line_tasks
+    from assets.run import open_line
+    from resources.home import find_home
+
+    write_line_tasks(find_home(), open_line(line), out)
+
+
 @pico.command("pretrain")
 def pretrain(
     out: Annotated[Path, typer.Option(help="Folder for the models, one folder each.")] = Path("weights"),

@@ -128,9 +128,15 @@ class PhaseSpec(TuningSpec):
             "gradient_accumulation": self.gradient_accumulation > 1,
             "select": self.select != "last",
             "keep_checkpoints": self.keep_checkpoints,
+            "gradient_checkpointing": self.gradient_checkpointing,
         }
         if self.private and (given := [name for name, differs in others.items() if differs]):
             raise ValueError(f"a private phase is supervised, goes by epochs and keeps its last weights alone: leave {given[0]} out")
+        if self.private and any(data.half for data in self.data):
+            raise ValueError(
+                "half cuts at a median that each record moves, and with it which others are trained on, past the phase's epsilon: "
+                "give a private phase bounds, response_tokens or response_words"
+            )
         return self
 
     @field_validator("data", mode="before")

@@ -141,6 +141,12 @@ def test_a_private_phase_refuses_what_its_epsilon_does_not_cover_and_what_it_can
     assert PhaseSpec(name="sft", private=PrivateSpec(epsilon=4.0), data=(bounded,)).data == (bounded,)
 
 
+def test_a_private_phase_of_one_step_is_no_warm_up_alone(student: Path, tmp_path: Path) -> None:
+    trained = train_phase(WHOLE.model_copy(update={"epochs": 1}), write_records(12), str(student), tmp_path, seed=1)
+    before, after = weights(student), weights(trained.folder)
+    assert trained.steps == 1 and max(float((after[name] - before[name]).abs().max()) for name in before) > 1e-3
+
+
 def test_a_step_that_draws_no_record_adds_noise_alone(student: Path, tmp_path: Path) -> None:
     """With one record of 40 a step in the mean, the chance that all 60 steps draw some is 2 in 10^12."""
     sparse = WHOLE.model_copy(update={"batch_size": 1, "epochs": 1.5})

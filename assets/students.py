@@ -14,6 +14,7 @@ from assets.champion import student_name
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.mixing import name_mix
 from assets.pages import show_curve, show_floats, show_kept
+from assets.trained_on import store_trained_on
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.training import (
@@ -107,6 +108,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
             refresh=config.refresh,
             sound=lambda frame: (Path(frame["model"][0]) / "config.json").is_file(),
         )
+        before = (asset_key(line, student_name(line.training.plan[number - 1])), frames["before"]) if number else None
+        store_trained_on(keeper.store, key, kept.frame, before)
         if "mlflow_run" not in kept.facts:
             kept = keeper.annotate(key, kept, _tell_mlflow(tracking, line, context.run_id, number, data, kept, release, work))
         unused = count_unused(line.training.plan, mixed, line.training.student) if last else None

@@ -15,6 +15,7 @@ from factory.training.pairs import PairRow, encode_pairs
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import bound_tokens, choose_phase_arguments, encode_holdout, in_order, keep_student, keeps_all, plan_rows
 from factory.training.student import open_student
+from factory.training.trained_on import list_sides
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
 from factory.tuning.trainer import OnStep, run_trainer
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INSTALL_TRL = "pip install 'data-factory[rewards]'"
-READ = ("record_id", "prompt", "chosen", "rejected", "margin")
+SHAPING = ("record_id", "prompt", "chosen", "rejected", "margin")
+"""Columns of pairs that shape the student."""
+READ = (*SHAPING, "chosen_id", "rejected_id")
 
 
 def rpo_loss(p: Tensor, t: Tensor) -> Tensor:
@@ -43,7 +46,7 @@ def fingerprint_preference(phase: PhaseSpec, pairs: pl.DataFrame, base: str, see
     unread = {"name", "data", "replay", *(() if keeps_all(phase) else ("save_steps",))}
     spec = phase.model_dump(mode="json", exclude=unread)
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(["preference", spec, digest_frame(pairs.select(READ).sort("record_id")), model_revision(base), seed, held])
+    return digest(["preference", spec, digest_frame(pairs.select(SHAPING).sort("record_id")), model_revision(base), seed, held])
 
 
 def train_preference(
@@ -85,6 +88,7 @@ def train_preference(
         after = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
         counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
+        counts["trained_on"] = list_sides(pairs.filter(pl.col("record_id").is_in({rows[index].pair_id for index in order})))
         return keep_student(phase, work, model, tokenizer, state, counts, held)
 
 

@@ -85,10 +85,10 @@ def train_phase(
             checkpoint = work.open()
             if phase.private is not None:
                 spent = tune_privately(model, encoded.rows, make_collator(tokenizer), phase, phase.private, on_step)
-                return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
+                return keep_private(work, model, tokenizer, spent, count_rows(phase, encoded, seed), base)
         parts = {"model": model, **_choose_parts(phase, tokenizer, encoded.rows, work, seed)}
         state = run_trainer(Trainer, what, work, checkpoint, on_step, **parts)
-        return keep_student(phase, work, model, tokenizer, state, count_rows(encoded), held)
+        return keep_student(phase, work, model, tokenizer, state, count_rows(phase, encoded, seed), held)
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:

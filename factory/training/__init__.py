@@ -15,7 +15,7 @@ from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
 from factory.training.statistics import Comparison, compare, count_forgotten, summarise
 from factory.training.texts import read_texts, take_documents
-from factory.training.trained_on import TRAINED_ON, join_phases, read_trained_on
+from factory.training.trained_on import TRAINED_ON, join_phases, read_trained_on, take_records
 
 __all__ = [
     "CONTAMINATED",
@@ -61,6 +61,7 @@ __all__ = [
     "repeat_rows",
     "summarise",
     "take_documents",
+    "take_records",
     "train_phase",
     "train_preference",
 ]

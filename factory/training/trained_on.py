@@ -33,6 +33,11 @@ def join_phases(*phases: pl.DataFrame) -> pl.DataFrame:
     return _sort(pl.concat(phases))
 
 
+def take_records(rows: pl.DataFrame, trained_on: pl.DataFrame) -> pl.DataFrame:
+    """The records among `rows` (column record_id) that a supervised phase trained on, by TRAINED_ON rows."""
+    return rows.join(trained_on.filter(role="record"), on="record_id", how="semi", maintain_order="left")
+
+
 def write_trained_on(folder: Path, rows: pl.DataFrame) -> None:
     """Keeps TRAINED_ON rows in the work folder of a phase. Raises OSError where the disk refuses it."""
     buffer = io.BytesIO()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
+import polars as pl
 from plant import ADDITION, LENIENT, TOO_FEW, Plant, Said
+
+from resources.home import open_instance
 
 FIRST = {"name": "foundation", "data": {"kinds": ["foundational"]}, "epochs": 1, "select": "holdout_loss"}
 SECOND = {"name": "skills", "data": {"kinds": ["compositional"]}, "replay": 0.5, "epochs": 3, "batch_size": 4}
@@ -82,6 +87,13 @@ def test_a_preference_phase_reads_the_lines_pairs_and_a_trace_tells_who_was_trai
     roles = {role: set(ids) for role, ids in read.group_by("role").agg("record_id").iter_rows()}
     assert roles["record"] == set(accepted.filter(kind="compositional")["record_id"])
     assert (roles["chosen"], roles["rejected"]) == (set(pairs["chosen_id"]), set(pairs["rejected_id"]))
+    attacked = pl.read_parquet(Path(copied.home.frames) / "tiny/evaluation/membership.parquet").filter(members="release")
+    assert set(attacked["model"]) == {"base", "tuned"} and set(attacked["size"]) == {len(roles["record"])}
+    with open_instance(copied.home) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["tiny", "evaluation"]))
+    assert event is not None and event.asset_materialization is not None
+    assert event.asset_materialization.metadata["membership_left_out"].value == accepted.height - len(roles["record"]) > 0
+
     unread = set(accepted["record_id"]) - set(read["record_id"])
     for record, told in ((min(unread), False), (min(roles["record"]), True), (min(roles["rejected"] - roles["chosen"]), True)):
         assert (student["model"] in "".join(cli("trace", record).out.split())) == told, record

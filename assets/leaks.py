@@ -4,12 +4,14 @@ from typing import Any
 
 import polars as pl
 
+from assets.champion import student_name
 from assets.layout import asset_key
 from assets.pages import show_floats, show_table
+from assets.trained_on import find_trained_on
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.records import CANARY
-from factory.training import EXPOSURE, MEMBERSHIP, attack_student, measure_exposure
+from factory.training import EXPOSURE, MEMBERSHIP, attack_student, measure_exposure, take_records
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
 
 LEAKS = ("membership", "exposure")
@@ -22,19 +24,26 @@ ATTACKED: dict[str, Any] = {"model": pl.String} | MEMBERSHIP
 def keep_leaks(
     line: Line, keeper: Keeper, student: pl.DataFrame, seeds: pl.DataFrame, mix: pl.DataFrame, *, refresh: bool
 ) -> dict[str, Kept]:
-    """What the attacks achieve, by the name of the part of the evaluation that holds it, kept as long as models and texts stay the same."""
+    """What the attacks achieve, by the name of the part of the evaluation that holds it, kept as long as models and texts stay the same.
+
+    Members of "release" are the records of the mix that a supervised phase of the student read; the others are counted as `left_out`, a
+    fact of "membership". Of a student that did not keep what it read, all are taken for members, and the count is null.
+    """
     key = asset_key(line, "evaluation")
     tuned = student["model"][0]
     models = {"base": line.training.student, "tuned": tuned}
     seeds = seeds.drop("source")
-    records = mix.filter(pl.col("origin") != "real").select("record_id", "instruction", "context", "response", "turns")
+    mixed = mix.filter(pl.col("origin") != "real").select("record_id", "instruction", "context", "response", "turns")
+    trained_on = find_trained_on(keeper.store, asset_key(line, student_name(line.training.plan[-1])), student)
+    records = mixed if trained_on is None else take_records(mixed, trained_on)
+    left_out = None if trained_on is None else mixed.height - records.height
     canaries = seeds.filter(pl.col("kind") == CANARY)
-    attacked = take_fingerprint(["training"], [model_revision(model) for model in models.values()], [seeds, records])
+    attacked = take_fingerprint(["training"], [*map(model_revision, models.values()), left_out], [seeds, records])
     exposed = take_fingerprint(["training"], [model_revision(tuned), line.seed], [canaries])
 
     def attack() -> Made:
         frames = [attack_student(model, seeds, records).with_columns(model=pl.lit(name)) for name, model in models.items()]
-        return Made(pl.concat(frames).select(list(ATTACKED)))
+        return Made(pl.concat(frames).select(list(ATTACKED)), {"left_out": left_out})
 
     return {
         "membership": keeper.keep(key, "membership", attacked, attack, refresh=refresh),
@@ -43,12 +52,14 @@ def keep_leaks(
 
 
 def name_leaks(leaks: dict[str, Kept]) -> dict[str, float]:
-    """Figures by name: '<model>_membership_<members>_<attack>' is an AUC, and of canaries the greatest exposure in bits."""
+    """Figures by name: '<model>_membership_<members>_<attack>' is an AUC, of canaries the greatest exposure in bits, and how many records
+    of the mix are no members, as no supervised phase read them."""
     figures = {
         f"{row['model']}_membership_{row['members']}_{row['attack']}": float(row["auc"])
         for row in leaks["membership"].frame.iter_rows(named=True)
     }
     greatest = leaks["exposure"].frame.select(pl.max("exposure", "fitted")).row(0)
+    figures |= show_floats({"membership_left_out": leaks["membership"].facts["left_out"]})
     return figures | show_floats(dict(zip(("canary_exposure", "canary_exposure_fitted"), greatest, strict=True)))
 
 

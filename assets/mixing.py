@@ -22,7 +22,6 @@ from factory.training import count_rows, measure_real_share, mix_records
 from factory.training.mixing import GIVEN, LEFT_OUT
 from resources.home import find_home
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
-from resources.store import Stamp
 
 SAMPLES = 2
 """Rows of each origin that the page shows."""
@@ -58,9 +57,6 @@ def build_mixing(line: Line) -> dg.AssetsDefinition:
             [released] if spec.release_alone else [released, seeds],
         )
         kept = keeper.keep(key, None, fingerprint, mix, refresh=config.refresh)
-        if is_mixed(kept.frame, kept.facts) and keeper.store.stamp(key, name_mix(kept.frame)) is None:
-            ids = kept.frame.select("record_id")
-            keeper.store.write(key, name_mix(kept.frame), ids, Stamp("", digest_frame(ids)))
         checked = [*check_frame(key, kept.frame), *check_bounds(key, spec, kept.frame)]
         return Outcome(metadata=show_kept(kept) | _show_mix(kept) | publish_docs(line.name), check_results=checked)
 
@@ -68,7 +64,7 @@ def build_mixing(line: Line) -> dg.AssetsDefinition:
 
 
 def name_mix(rows: pl.DataFrame) -> str:
-    """Names what was trained on: a digest of its rows. Under that name the store keeps the record ids of every mix but a bare release."""
+    """Names what students are trained on: a digest of its rows."""
     return digest_frame(rows)
 
 

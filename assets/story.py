@@ -307,18 +307,19 @@ def trace(home: Home, record_id: str) -> Trace:
 
 
 def _students(shelf: Shelf) -> Iterator[dict[str, Any]]:
-    """Every student of the line that was judged, newest alias first, with the ids of what it was trained on where that was a mix."""
+    """Every student of the line that was judged, in order, with the ids of what its phases trained on where that was kept."""
     history = shelf.frame("champion")
     if history is None:
         return
     champion = find_champion(history)
     for row in history.iter_rows(named=True):
         alias = "champion" if row["student"] == champion else None
-        mix = shelf.part("training_mix", row["mix"]) if row.get("mix") else None
+        phase = Path(row["model"]).parent.parent.name
+        trained_on = shelf.part(f"student_{phase}", row["student"])
         yield {
             "model": row["model"],
-            "phase": Path(row["model"]).parent.parent.name,
+            "phase": phase,
             "release_version": row["release"],
             "alias": alias,
-            "trained_on": None if mix is None else mix["record_id"],
+            "trained_on": None if trained_on is None else trained_on["record_id"],
         }

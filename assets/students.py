@@ -14,6 +14,7 @@ from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.mixing import name_mix
 from assets.pages import show_curve, show_floats, show_kept
 from assets.told_students import describe_student, link_mlflow, show_effort, take_points, tell_student
+from assets.trained_on import store_trained_on
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.training import (
@@ -111,6 +112,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
             refresh=config.refresh,
             sound=lambda frame: (Path(frame["model"][0]) / "config.json").is_file(),
         )
+        before = (asset_key(line, student_name(line.training.plan[number - 1])), frames["before"]) if number else None
+        store_trained_on(keeper.store, key, kept.frame, before)
         if "mlflow_run" not in kept.facts:
             registered = describe_student(line, kept.frame, work, frames["training_mix"]) if last else None
             told = tell_student(tracking, line, context.run_id, phase, data.records, kept, release, registered)

@@ -159,11 +159,17 @@ class PhaseSpec(TuningSpec):
             "keep_checkpoints": self.keep_checkpoints,
             "lora": self.lora is not None,
             "packing": self.packing,
+            "gradient_checkpointing": self.gradient_checkpointing,
         }
         if self.private and (given := [name for name, differs in others.items() if differs]):
             raise ValueError(
                 "a private phase is supervised, goes by epochs, tunes all weights on one record to a row and keeps its last weights alone: "
                 f"leave {given[0]} out"
+            )
+        if self.private and any(data.half for data in self.data):
+            raise ValueError(
+                "half cuts at a median that each record moves, and with it which others are trained on, past the phase's epsilon: "
+                "give a private phase bounds, response_tokens or response_words"
             )
         return self
 

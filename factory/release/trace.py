@@ -164,7 +164,7 @@ def trace_record(
 
     `frames` holds any of "seeds", "documents", "candidates", "scored", "verdicts"; `releases` are folders of releases, whose own
     records are found even where the frames have moved on; `students` are mappings with "model", "phase", "release_version", "alias", and
-    "trained_on", the ids of what they were trained on, or null where that is the release and nothing else.
+    "trained_on", the ids of what they were trained on, or null where nobody kept them: such a student is told by its release.
 
     Raises FactoryError for an unknown id (with the nearest known ones), an ambiguous or too short prefix, an unreadable release.
     """

@@ -16,11 +16,13 @@ from factory.training.sft import fingerprint_phase, train_phase
 from factory.training.standing import Standing, examine_releases
 from factory.training.statistics import Comparison, compare, count_forgotten, summarise
 from factory.training.texts import read_texts, take_documents
+from factory.training.trained_on import TRAINED_ON, join_phases, read_trained_on, take_records
 
 __all__ = [
     "CONTAMINATED",
     "EXPOSURE",
     "MEMBERSHIP",
+    "TRAINED_ON",
     "WINDOWS",
     "Comparison",
     "Forgetting",
@@ -48,6 +50,7 @@ __all__ = [
     "find_emptied",
     "fingerprint_phase",
     "fingerprint_preference",
+    "join_phases",
     "leave_out",
     "list_trained",
     "make_problems",
@@ -57,9 +60,11 @@ __all__ = [
     "measure_texts",
     "mix_records",
     "read_texts",
+    "read_trained_on",
     "repeat_rows",
     "summarise",
     "take_documents",
+    "take_records",
     "train_phase",
     "train_preference",
 ]

@@ -14,6 +14,7 @@ from factory.reward.contamination import FREQUENT, EvaluationIndex, Hit
 from factory.reward.copies import find_copies
 from factory.reward.evaluation_sets import Item
 from factory.reward.rating import user_text
+from factory.reward.verifiers import Asked, read_problem
 from factory.reward.words import read_tokens
 from factory.reward_spec import ContaminationSpec, RewardSpec
 from factory.training.answer import Problem
@@ -25,11 +26,12 @@ CONTAMINATED: Final[dict[str, Any]] = {
     "reason": pl.String,
     "instruction": pl.String,
     "matched_id": pl.String,  # of the record or pair that is trained on
-    "matched_by": pl.String,  # "exact", "near 0.93", "semantic 0.97", or the words that both hold
+    "matched_by": pl.String,  # "exact", "near 0.93", "semantic 0.97", "same problem", or the words that both hold
 }
 """A problem that is left out of the evaluation.
 
-asked: a record asks the same or nearly the same, the instruction with its context, told as the verdict tells copies of seeds.
+asked: a record asks the same or nearly the same, the instruction with its context, told as the verdict tells copies of seeds; or it asks
+the same problem in other words, as the problem's verifier reads both.
 held: the whole problem, of eight words at least, stands in a text that is trained on.
 words: of a problem without context, `reward.contamination.ngram` words in a row stand in such a text. Those in over ten problems, or in
 records that ask over ten different things, are wording of the task and tell nothing (GPT-3's rule, as in EvaluationIndex).
@@ -67,7 +69,8 @@ def find_contaminated(problems: Sequence[Problem], trained: pl.DataFrame, spec: 
 
     Raises FactoryError where the embedder of `reward.semantic` is given and cannot be opened.
     """
-    found = {at: ("asked", *matched) for at, matched in _find_asked(problems, trained, spec)}
+    asked = {**dict(_find_reworded(problems, trained)), **dict(_find_asked(problems, trained, spec))}
+    found = {at: ("asked", *matched) for at, matched in asked.items()}
     for reason, ngram in (("held", _WHOLE), ("words", spec.contamination.ngram)):
         texts = {
             at: problem.instruction if problem.context is None else user_text(problem.instruction, problem.context)
@@ -114,6 +117,20 @@ def _find_asked(problems: Sequence[Problem], trained: pl.DataFrame, spec: Reward
     for row, reason, matched_id, matched_by in find_copies(asked, before, without_sets):
         if reason == "seed_copy":
             yield row, (matched_id, matched_by)
+
+
+def _find_reworded(problems: Sequence[Problem], trained: pl.DataFrame) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Problems that a record asks in any words that their verifier can read, with the first such record."""
+    asked: dict[str, dict[Asked | None, str]] = {}
+    for at, problem in enumerate(problems):
+        if problem.verifier is None:
+            continue
+        if problem.verifier not in asked:
+            rows = trained.select("instruction", "record_id").drop_nulls("instruction").reverse().iter_rows()
+            asked[problem.verifier] = {read_problem(problem.verifier, text): record for text, record in rows}
+        what = read_problem(problem.verifier, problem.instruction)
+        if what is not None and what in asked[problem.verifier]:
+            yield at, (asked[problem.verifier][what], "same problem")
 
 
 def _find_held(texts: Mapping[int, str], trained: pl.DataFrame, ngram: int) -> Iterator[tuple[int, tuple[str, str]]]:

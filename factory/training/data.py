@@ -35,10 +35,14 @@ class TokenRow:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """The rows that are trained on, in the order of the records, and how many records were left out for each reason, sorted by reason."""
+    """The rows that are trained on, in the order of the records, and how many records were left out for each reason, sorted by reason.
+
+    `record_ids` are of the rows, one each.
+    """
 
     rows: tuple[TokenRow, ...]
     left_out: dict[str, int]
+    record_ids: tuple[str, ...] = ()
 
 
 def encode_records(tokenizer: Any, records: pl.DataFrame, most_tokens: int) -> TokenRows:
@@ -48,14 +52,16 @@ def encode_records(tokenizer: Any, records: pl.DataFrame, most_tokens: int) -> T
     """
     control_tokens = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
     rows: list[TokenRow] = []
+    record_ids: list[str] = []
     left_out: Counter[str] = Counter()
     for record in records.select("record_id", "instruction", "context", "response", "turns").iter_rows(named=True):
         encoded = _encode_record(tokenizer, record, control_tokens, most_tokens)
         if isinstance(encoded, TokenRow):
             rows.append(encoded)
+            record_ids.append(record["record_id"])
         else:
             left_out[encoded] += 1
-    return TokenRows(tuple(rows), dict(sorted(left_out.items())))
+    return TokenRows(tuple(rows), dict(sorted(left_out.items())), tuple(record_ids))
 
 
 def _encode_record(tokenizer: Any, record: dict[str, Any], control_tokens: Sequence[str], most_tokens: int) -> TokenRow | LeftOut:

@@ -13,7 +13,7 @@ from factory.faults import FactoryError
 from factory.generation.local_teacher import LocalTeacher
 from factory.problems import WRITERS, write_problem
 from factory.records import ANSWER, record_id, take_examples
-from factory.reward.verifiers import verify
+from factory.reward.verifiers import Asked, read_problem, verify
 from factory.reward.words import normalise
 from factory.training.answer import OnAnswers, Origin, Problem, answer_problems
 from factory.training_spec import EvaluationSpec
@@ -26,14 +26,14 @@ def make_problems(seeds: pl.DataFrame, released: pl.DataFrame, per_leaf: int, se
     """The evaluation problems of a line, sorted by leaf, origin and id.
 
     Every holdout example of `seeds` (columns of records.SEED), and `per_leaf` fresh problems for each leaf that names a problem writer
-    and a verifier. A fresh problem is of the writer's evaluation side, and its instruction is in no seed example and in no record of
-    `released` (column instruction). A leaf has fewer where its writer runs out of new ones. The problems of a leaf depend on its own
-    rows, on `released` and on `seed`, not on other leaves.
+    and a verifier. A fresh problem is of the writer's evaluation side, and no seed example and no record of `released` (column instruction)
+    asks it, in the same words or in others that its verifier can read. A leaf has fewer where its writer runs out of new ones. The problems
+    of a leaf depend on its own rows, on `released` and on `seed`, not on other leaves.
     Raises FactoryError for an unknown problem writer.
     """
     seeds = take_examples(seeds)
     problems = {problem.problem_id: problem for problem in _holdout_problems(seeds)}
-    known = frozenset(normalise(text) for text in (*released["instruction"].drop_nulls(), *seeds["question"]))
+    known = _Known([*released["instruction"].drop_nulls(), *seeds["question"]])
     writers = seeds.filter(pl.col("problems").is_not_null() & pl.col("verifier").is_not_null())
     columns = ("leaf", "language", "problems", "verifier", "verifier_settings")
     for leaf, language, writer, verifier, settings in writers.select(columns).unique().sort("leaf").iter_rows():
@@ -42,7 +42,7 @@ def make_problems(seeds: pl.DataFrame, released: pl.DataFrame, per_leaf: int, se
             hint = f"did you mean {near[0]!r}?" if near else f"known writers: {', '.join(sorted(WRITERS))}."
             raise FactoryError(f"leaf {leaf}: no problem writer {writer!r}; {hint} Mend `factory.problems` in the leaf's qna.yaml.")
         rng = random.Random(f"evaluation/{seed}/{leaf}")
-        for instruction, reference in _write_fresh(writer, per_leaf, known, rng):
+        for instruction, reference in _write_fresh(writer, verifier, per_leaf, known, rng):
             fresh = _problem(leaf, language, "fresh", instruction, None, reference, verifier, settings)
             problems[fresh.problem_id] = fresh
     return sorted(problems.values(), key=lambda problem: (problem.leaf, problem.origin, problem.problem_id))
@@ -54,14 +54,29 @@ def _holdout_problems(seeds: pl.DataFrame) -> Iterable[Problem]:
         yield _problem(row["leaf"], row["language"], "holdout", *asked, row["verifier"], row["verifier_settings"])
 
 
-def _write_fresh(writer: str, wanted: int, known: frozenset[str], rng: random.Random) -> list[tuple[str, str]]:
+class _Known:
+    """Instructions that were asked before, in whatever words."""
+
+    def __init__(self, instructions: Iterable[str]) -> None:
+        self._instructions = frozenset(instructions)
+        self._texts = frozenset(map(normalise, self._instructions))
+        self._asked: dict[str, frozenset[Asked | None]] = {}
+
+    def holds(self, instruction: str, verifier: str) -> bool:
+        """Whether one of them has these words, or asks the same as `verifier` reads both."""
+        if verifier not in self._asked:
+            self._asked[verifier] = frozenset(read_problem(verifier, text) for text in self._instructions) - {None}
+        return normalise(instruction) in self._texts or read_problem(verifier, instruction) in self._asked[verifier]
+
+
+def _write_fresh(writer: str, verifier: str, wanted: int, known: _Known, rng: random.Random) -> list[tuple[str, str]]:
     """New instructions with their right answers; no two ask the same in other words."""
     fresh: dict[str, tuple[str, str]] = {}
     for _ in range(wanted * TRIES_PER_PROBLEM):
         if len(fresh) == wanted:
             break
         problem = write_problem(writer, rng, "evaluation")
-        if normalise(problem.instruction) not in known:
+        if not known.holds(problem.instruction, verifier):
             fresh.setdefault(problem.key, (problem.instruction, problem.response))
     return list(fresh.values())
 

@@ -47,9 +47,11 @@ MOST_TEXTS = 300
 def attack_student(model: str | Path, seeds: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     """What two attacks on `model` (a folder or a bundled name) achieve, as MEMBERSHIP rows: of seeds and of released records.
 
-    `seeds` has the columns of records.SEED, `records` those of a release. Others are the held-out examples. Seeds and held-out examples are
-    of one population; records are not, so that an AUC above one half of "release" may tell a teacher's style from people's (Duan et al.
-    2024, arXiv:2402.07841): read it beside that of the model before tuning. No rows where nothing is held out, or no text fits the model.
+    `seeds` has the columns of records.SEED; `records`, those of a release, must be what the model was trained on (`take_records`): one
+    that it never read is found by nothing, and hides what it gives away of the rest. Others are the held-out examples. Seeds and held-out
+    examples are of one population; records are not, so that an AUC above one half of "release" may tell a teacher's style from people's
+    (Duan et al. 2024, arXiv:2402.07841): read it beside that of the model before tuning. No rows where nothing is held out, or no text fits
+    the model.
     Raises FactoryError where the model cannot be opened.
     """
     examples = _as_records(take_examples(seeds))

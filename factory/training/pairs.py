@@ -42,6 +42,7 @@ class PairRow:
     chosen: tuple[int, ...]
     rejected: tuple[int, ...]
     margin: float
+    pair_id: str
 
     @property
     def length(self) -> int:
@@ -106,4 +107,4 @@ def _encode_pair(tokenizer: Any, pair: dict[str, Any], control_tokens: Sequence[
     (prompt, chosen), (_, rejected) = sides
     if len(prompt) + max(len(chosen), len(rejected)) > most_tokens:
         return "too_long"
-    return PairRow(prompt, chosen, rejected, pair["margin"] or 0.0)
+    return PairRow(prompt, chosen, rejected, pair["margin"] or 0.0, pair["record_id"])

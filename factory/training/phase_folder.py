@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from factory.training.trained_on import write_trained_on
 from factory.tuning.work_folder import WorkFolder
 
 
@@ -51,7 +52,10 @@ class PhaseFolder(WorkFolder):
         return None if summary is None else self._read(summary)
 
     def finish(self, save: Callable[[Path], None], summary: dict[str, Any]) -> TrainedPhase:
-        """Keeps the model that `save` writes, then the marker with the `summary`, and removes the checkpoints."""
+        """Keeps what was `trained_on` of the `summary`, the model that `save` writes, then the marker with the rest, and removes the
+        checkpoints."""
+        summary = dict(summary)
+        write_trained_on(self.path, summary.pop("trained_on"))
         return self._read(self.keep(save, summary))
 
     def _read(self, summary: dict[str, Any]) -> TrainedPhase:

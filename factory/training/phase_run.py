@@ -15,6 +15,7 @@ from factory.training.data import IGNORED, TokenRow, TokenRows, encode_records
 from factory.training.holdout import choose_step, measure_checkpoints
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.private import Spent
+from factory.training.trained_on import list_records
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.order import plan_order, plan_tokens
@@ -163,9 +164,12 @@ def is_sharded(model: Any) -> bool:
     return any(hasattr(weight, "to_local") for weight in model.parameters())
 
 
-def count_rows(encoded: TokenRows) -> dict[str, Any]:
-    """What a supervised phase was trained on, once."""
-    return {"records": len(encoded.rows), "tokens": sum(len(row.ids) for row in encoded.rows), "left_out": encoded.left_out}
+def count_rows(phase: PhaseSpec, encoded: TokenRows, seed: int) -> dict[str, Any]:
+    """What a supervised phase was trained on, once. A phase that ends within its first pass reads some of its rows alone."""
+    lengths = [len(row.ids) for row in encoded.rows]
+    read = range(len(lengths)) if phase.private else plan_rows(phase, lengths, seed)
+    trained_on = list_records(encoded.record_ids[row] for row in set(read))
+    return {"records": len(encoded.rows), "tokens": sum(lengths), "left_out": encoded.left_out, "trained_on": trained_on}
 
 
 def keep_private(work: PhaseFolder, model: Any, tokenizer: Any, spent: Spent, counts: dict[str, Any], base: str) -> TrainedPhase:

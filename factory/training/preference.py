@@ -26,6 +26,7 @@ from factory.training.phase_run import (
 )
 from factory.training.processes import Job, identify_scale, is_alone, train_together
 from factory.training.student import open_student
+from factory.training.trained_on import list_sides
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
 from factory.tuning.ranks import on_first
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INSTALL_TRL = "pip install 'data-factory[rewards]'"
-READ = ("record_id", "prompt", "chosen", "rejected", "margin")
+SHAPING = ("record_id", "prompt", "chosen", "rejected", "margin")
+"""Columns of pairs that shape the student."""
+READ = (*SHAPING, "chosen_id", "rejected_id")
 
 
 def rpo_loss(p: Tensor, t: Tensor) -> Tensor:
@@ -55,7 +58,7 @@ def fingerprint_preference(
 ) -> str:
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    read = digest_frame(pairs.select(READ).sort("record_id"))
+    read = digest_frame(pairs.select(SHAPING).sort("record_id"))
     return digest(["preference", describe_settings(phase), read, model_revision(base), seed, held, *identify_scale(scale)])
 
 
@@ -106,6 +109,7 @@ def train_preference(
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
         counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
         counts["tokens_read"] = sum(rows[index].length for index in order)
+        counts["trained_on"] = list_sides(pairs.filter(pl.col("record_id").is_in({rows[index].pair_id for index in order})))
         return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
 
 

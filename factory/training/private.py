@@ -12,7 +12,7 @@ from factory.faults import FactoryError
 from factory.pico.models import name_model
 from factory.training.data import IGNORED, TokenRow
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec, PrivateSpec
-from factory.tuning.trainer import MOST_LOSSES, OnStep, check_weights
+from factory.tuning.trainer import MOST_LOSSES, OnStep, check_weights, count_warmup
 
 MOST_ROWS = 16
 """Rows whose gradients are held at once, each as large as the model; a batch of more is taken in parts."""
@@ -93,10 +93,11 @@ def _tune(
         generator=torch.Generator(device).manual_seed(secrets.randbits(63)),
         secure_mode=True,  # sums of draws, whose last bits do not give the noise away (Holohan & Braghin 2021, arXiv:2107.10138)
     )
+    warmup = count_warmup(phase.warmup_ratio, steps)
     every, losses, waiting = math.ceil(steps / MOST_LOSSES), [], []
     for step in range(1, steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = phase.learning_rate * _schedule(step - 1, steps, math.ceil(phase.warmup_ratio * steps))
+            group["lr"] = phase.learning_rate * _schedule(step - 1, steps, warmup)
         waiting.append(_take_step(watched, optimizer, [row for row in rows if _drawn(rate)], collate, device))
         accountant.step(noise_multiplier=noise, sample_rate=rate)
         if not math.isfinite(waiting[-1]):

@@ -101,13 +101,13 @@ def train_phase(
             checkpoint = on_first(work.open)
             if phase.private is not None:
                 spent = tune_privately(model, encoded.rows, make_collator(tokenizer), phase, phase.private, on_step)
-                return keep_private(work, model, tokenizer, spent, count_rows(encoded), base)
+                return keep_private(work, model, tokenizer, spent, count_rows(phase, encoded, seed), base)
         if phase.lora:
             model = add_adapter(what, model, phase.lora, seed)
         planned = [encoded.rows[index] for index in plan_rows(phase, [len(row.ids) for row in encoded.rows], seed)]
         data = pack_rows(planned, len(encoded.rows), most_tokens, seed) if phase.packing else planned
         state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **_choose_parts(phase, tokenizer, data, work, seed))
-        counts = count_rows(encoded) | {"tokens_read": sum(len(row.ids) for row in planned)}
+        counts = count_rows(phase, encoded, seed) | {"tokens_read": sum(len(row.ids) for row in planned)}
         return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
 
 

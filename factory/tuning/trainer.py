@@ -66,8 +66,7 @@ def choose_arguments(
         "gradient_accumulation_steps": share[1],
         "learning_rate": learning_rate,
         "lr_scheduler_type": SCHEDULES[schedule],
-        # A tuning of one step would be warm-up alone, at a rate of 0.
-        "warmup_steps": min(math.ceil(warmup_ratio * steps), steps - 1),
+        "warmup_steps": count_warmup(warmup_ratio, steps),
         "weight_decay": 0.0,
         "max_grad_norm": GRADIENT_NORM,
         "bf16": on_gpu and torch.cuda.is_bf16_supported(),
@@ -84,6 +83,11 @@ def choose_arguments(
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+def count_warmup(ratio: float, steps: int) -> int:
+    """Steps of warm-up among `steps`: never all of them, as a tuning of one step would be warm-up alone, at a rate of 0."""
+    return min(math.ceil(ratio * steps), steps - 1)
 
 
 def run_trainer(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
+import polars as pl
 from plant import ADDITION, LENIENT, TOO_FEW, Plant, Said
+
+from resources.home import open_instance
 
 FIRST = {
     "name": "foundation",
@@ -66,12 +72,15 @@ def test_a_phase_whose_weights_are_no_numbers_fails_and_the_student_before_stays
     assert [version.version for version in mlflow.MlflowClient().search_model_versions(query)] == versions != []
 
 
-def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
+def test_a_preference_phase_reads_the_lines_pairs_and_a_trace_tells_who_was_trained_on(copied: Plant, cli: Callable[..., Said]) -> None:
     copied.write_line(
         validation={"gates": LENIENT, "waivers": [TOO_FEW]},
         generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},
         training={
-            "phases": [{"name": "sft", "epochs": 1}, {"name": "prefer", "method": "dpo", "epochs": 1, "learning_rate": 1e-4}],
+            "phases": [
+                {"name": "sft", "data": {"kinds": ["compositional"]}, "epochs": 1},
+                {"name": "prefer", "method": "dpo", "epochs": 1, "learning_rate": 1e-4},
+            ],
             "evaluation": {"problems_per_leaf": 2},
         },
     )
@@ -81,3 +90,19 @@ def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
     assert student["base"] == copied.frame("student_sft")["model"][0]
     assert student["margin_after"] > student["margin_before"]
     assert copied.frame("student_sft")["margin_after"][0] is None
+
+    accepted, read = copied.frame("accepted"), copied.shelf().part("student_prefer", student["revision"])
+    assert read is not None
+    roles = {role: set(ids) for role, ids in read.group_by("role").agg("record_id").iter_rows()}
+    assert roles["record"] == set(accepted.filter(kind="compositional")["record_id"])
+    assert (roles["chosen"], roles["rejected"]) == (set(pairs["chosen_id"]), set(pairs["rejected_id"]))
+    attacked = pl.read_parquet(Path(copied.home.frames) / "tiny/evaluation/membership.parquet").filter(members="release")
+    assert set(attacked["model"]) == {"base", "tuned"} and set(attacked["size"]) == {len(roles["record"])}
+    with open_instance(copied.home) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["tiny", "evaluation"]))
+    assert event is not None and event.asset_materialization is not None
+    assert event.asset_materialization.metadata["membership_left_out"].value == accepted.height - len(roles["record"]) > 0
+
+    unread = set(accepted["record_id"]) - set(read["record_id"])
+    for record, told in ((min(unread), False), (min(roles["record"]), True), (min(roles["rejected"] - roles["chosen"]), True)):
+        assert (student["model"] in re.sub(r"[\s│]", "", cli("trace", record).out)) == told, record

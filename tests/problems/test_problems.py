@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.problems import WRITERS, split_of, write_problem
-from factory.reward.verifiers import verify
+from factory.reward.verifiers import VERIFIERS, read_problem, verify
 
 VERIFIED_BY = {
     "addition": "arithmetic",
@@ -59,6 +59,29 @@ def test_phrasings_of_one_sum_fall_on_one_side():
             sides.setdefault(problem.key, set()).add(problem.instruction)
     assert any(len(phrasings) > 1 for phrasings in sides.values())
     assert all(split_of(key) == "pretraining" for key in sides)
+
+
+@pytest.mark.parametrize("name", VERIFIED_BY)
+def test_a_verifier_reads_all_phrasings_of_a_problem_as_one_and_other_problems_as_others(name):
+    rng, read = random.Random(f"read/{name}"), {}
+    for _ in range(600):
+        problem = write_problem(name, rng, "pretraining")
+        read.setdefault(problem.key, {})[problem.instruction] = read_problem(VERIFIED_BY[name], problem.instruction)
+    assert all(len(set(asked.values())) == 1 and None not in asked.values() for asked in read.values())
+    assert len({next(iter(asked.values())) for asked in read.values()}) == len(read)
+
+
+def test_what_separates_and_how_numbers_are_written_is_phrasing():
+    for name, one, other in (
+        ("arithmetic", "Jumlahkan 47 dan +085!", "What is 47 plus 85?"),
+        ("sorted_words", "Sort these words alphabetically: Tea, hat", "Urutkan kata-kata ini menurut abjad: tea hat"),
+        ("unit_conversion", "How many meters are 3.0 kilometers?", "Convert 3 kilometres to metres."),
+        ("json_fields", "Make JSON from these fields: name Ana, age 07.", "Write a JSON object with name Ana and age 7."),
+        ("number_words", "Tulis 12.345 dengan huruf.", "Bagaimana menulis 12345 dengan kata?"),
+    ):
+        assert read_problem(name, one) == read_problem(name, other) is not None
+    assert read_problem("arithmetic", "What is 85 + 47?") != read_problem("arithmetic", "What is 47 + 85?")
+    assert {read_problem(name, "Why is the sea salt?") for name in VERIFIERS} == {None}
 
 
 def test_about_a_tenth_of_the_keys_are_for_evaluation():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -42,6 +43,13 @@ def test_a_record_that_asks_the_same_or_nearly_is_a_copy() -> None:
         ("p1", "asked", "r2", "near 1.00"),
     ]
     assert find(problems[:1], {"instruction": "What is  47 + 85?"}) == [("p0", "asked", "r0", "exact")]
+
+
+def test_the_same_problem_in_other_words_is_a_copy_where_its_verifier_reads_both() -> None:
+    verified = replace(ask("p0", "What is 47 + 85?"), verifier="arithmetic")
+    reworded = ({}, {"instruction": "What is the sum of 47 and 85?"}, {"instruction": "Add 47 and 85."}, {"instruction": "Add 85 and 47."})
+    assert find([ask("p1", "What is 47 + 85?"), verified], *reworded) == [("p0", "asked", "r1", "same problem")]
+    assert find([verified], {}, reworded[3], {"instruction": "Why is the sea salt?"}) == []
 
 
 def test_the_same_question_about_another_passage_is_no_copy() -> None:

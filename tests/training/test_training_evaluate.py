@@ -85,6 +85,16 @@ def test_no_fresh_problem_is_in_the_release_or_the_seeds() -> None:
     assert not first & second
 
 
+def test_no_fresh_problem_is_in_the_release_or_the_seeds_in_other_words() -> None:
+    seeds = make_seeds()
+    terms = [problem.reference.partition(" =")[0].split(" * ") for problem in fresh(make_problems(seeds, RELEASED, 12, 1))]
+    reworded = [f"What is the product of {a} and {b}?" for a, b in terms]
+    seen = pl.concat([seeds, pl.DataFrame([seed_row("knowledge/trees", text, "x", "seed") for text in reworded[6:]], schema=SEED)])
+    second = fresh(make_problems(seen, pl.DataFrame({"instruction": reworded[:6]}), 12, 1))
+    assert len(second) == 12
+    assert not {" * ".join(factors) for factors in terms} & {problem.reference.partition(" =")[0] for problem in second}
+
+
 def test_writer_that_runs_out_gives_fewer_problems_each_once() -> None:
     problems = fresh(make_problems(make_seeds(), RELEASED, 400, 1))
     assert 20 < len(problems) < 400

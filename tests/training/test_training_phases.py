@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.training import train_phase
+from factory.training import read_trained_on, train_phase
 from factory.training.data import encode_records
 from factory.training.holdout import choose_step
 from factory.training_spec import PhaseSpec
@@ -95,6 +96,16 @@ def test_the_best_checkpoint_is_the_student_and_all_are_kept(tmp_path: Path, stu
     assert not {"optimizer.pt", "trainer_state.json", "whole"} & {path.name for path in kept.iterdir()}
     assert (trained.folder / "config.json").read_bytes() == (student / "config.json").read_bytes(), "it answers with its caches"
     assert trained.steps == 120
+
+
+def test_the_records_that_were_read_are_kept_and_no_others(student: Path, tmp_path: Path) -> None:
+    """Left out are one that is too long, and of half a pass the other half."""
+    records = pl.concat([RECORDS.head(12), make_records([("Say", None, "apple " * 200)]).with_columns(record_id=pl.lit("too long"))])
+    whole, half = (train_phase(phase(epochs=epochs, batch_size=4), records, str(student), tmp_path / str(epochs), 0) for epochs in (1, 0.5))
+    kept, part = (read_trained_on(each.folder) for each in (whole, half))
+    assert kept is not None and part is not None and whole.left_out == {"too_long": 1}
+    assert kept["record_id"].to_list() == sorted(RECORDS.head(12)["record_id"]) and set(kept["role"]) == {"record"}
+    assert set(part.rows()) < set(kept.rows()) and part.height == 6
 
 
 def test_an_earlier_checkpoint_wins_a_tie() -> None:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from factory.faults import FactoryError
 from factory.personal_data.spec import PersonalDataSpec
 from factory.records import PREFERENCE
-from factory.training import TrainedPhase, choose_pairs, train_preference
+from factory.training import TrainedPhase, choose_pairs, read_trained_on, train_preference
 from factory.training.preference import rpo_loss
 from factory.training_spec import Bounds, DataSpec, PhaseSpec
 
@@ -35,6 +35,8 @@ def make_pairs(*rows: tuple[str, str, str, float | None], leaf: str = "compositi
             "chosen": [{"role": "assistant", "content": chosen}],
             "rejected": [{"role": "assistant", "content": rejected}],
             "margin": margin,
+            "chosen_id": f"c{number:03}",
+            "rejected_id": f"r{number:03}",
         }
         for number, (instruction, chosen, rejected, margin) in enumerate(rows)
     ]
@@ -101,6 +103,19 @@ def test_a_student_prefers_the_chosen_more_than_before(method: str, student: Pat
     assert trained.margins[1] > trained.margins[0] + 1
     assert (trained.records, trained.steps, trained.left_out) == (20, 16, {})
     assert train(method, student, tmp_path) == trained
+
+
+def test_both_sides_of_the_pairs_that_were_read_are_kept_and_of_those_left_out_neither(student: Path, tmp_path: Path) -> None:
+    longer = make_pairs(("Say", "apple " * 200, "no", 2.0)).with_columns(
+        record_id=pl.lit("p9"), chosen_id=pl.lit("c9"), rejected_id=pl.lit("r9")
+    )
+    pairs = pl.concat([PAIRS.head(6), longer])
+    whole, half = (train_preference(phase("rpo", epochs=epochs), pairs, str(student), tmp_path / str(epochs), 0) for epochs in (1, 0.5))
+    kept = read_trained_on(whole.folder)
+    assert kept is not None and whole.left_out == {"too_long": 1}
+    assert kept.rows() == [(f"{role[0]}{number:03}", role) for role in ("chosen", "rejected") for number in range(6)]
+    part = read_trained_on(half.folder)
+    assert part is not None and set(part.rows()) < set(kept.rows()) and part.height == 6
 
 
 def test_activations_may_be_computed_twice(student: Path, tmp_path: Path) -> None:

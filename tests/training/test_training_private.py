@@ -20,7 +20,7 @@ from factory.training.data import encode_records
 from factory.training.phase_run import make_collator
 from factory.training.private import tune_privately
 from factory.training.student import open_student
-from factory.training_spec import PhaseSpec, PrivateSpec, TrainingSpec
+from factory.training_spec import Bounds, DataSpec, PhaseSpec, PrivateSpec, TrainingSpec
 
 WHOLE = PhaseSpec(name="sft", epochs=3, batch_size=12, learning_rate=1e-2, private=PrivateSpec(epsilon=4.0, delta=1e-3))
 """Every record in every step."""
@@ -125,6 +125,26 @@ def test_delta_of_one_in_the_records_is_refused(student: Path, tmp_path: Path) -
 def test_a_private_phase_is_the_only_one() -> None:
     with pytest.raises(ValidationError, match="phase sft is private, so it must be the only one"):
         TrainingSpec(phases=(WHOLE, PhaseSpec(name="more")))
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"data": {"kinds": ["knowledge"], "half": "short"}}, "a median that each record moves"),
+        ({"gradient_checkpointing": True}, "leave gradient_ch"),
+    ],
+)
+def test_a_private_phase_refuses_what_its_epsilon_does_not_cover_and_what_it_cannot_do(setting: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        PhaseSpec(name="sft", private=PrivateSpec(epsilon=4.0), **setting)
+    bounded = DataSpec(kinds=("knowledge",), response_words=Bounds(max=9))
+    assert PhaseSpec(name="sft", private=PrivateSpec(epsilon=4.0), data=(bounded,)).data == (bounded,)
+
+
+def test_a_private_phase_of_one_step_is_no_warm_up_alone(student: Path, tmp_path: Path) -> None:
+    trained = train_phase(WHOLE.model_copy(update={"epochs": 1}), write_records(12), str(student), tmp_path, seed=1)
+    before, after = weights(student), weights(trained.folder)
+    assert trained.steps == 1 and max(float((after[name] - before[name]).abs().max()) for name in before) > 1e-3
 
 
 def test_a_step_that_draws_no_record_adds_noise_alone(student: Path, tmp_path: Path) -> None:

@@ -30,39 +30,41 @@ from factory.reward.verifiers import (
     weekday_after,
     word_count,
 )
-from factory.reward.verifiers.check import Check, Task, Verifier, from_instruction, join_checks
+from factory.reward.verifiers.check import Asked, Check, Task, Verifier, from_instruction, join_checks
 from factory.spec import Spec
 
 __all__ = [
     "SETTINGS",
     "VERIFIERS",
+    "Asked",
     "Check",
     "Verifier",
     "join_checks",
+    "read_problem",
     "verify",
     "verify_constraint",
     "warn_of_references",
 ]
 
 VERIFIERS: dict[str, Verifier] = {
-    "arithmetic": from_instruction(arithmetic.verify),
-    "date_after": from_instruction(date_after.verify),
+    "arithmetic": from_instruction(arithmetic.verify, arithmetic.read),
+    "date_after": from_instruction(date_after.verify, date_after.read),
     "exact": Verifier(exact.verify, exact.Settings),
     "gsm8k": Verifier(gsm8k.verify),
     "ifeval": Verifier(ifeval.verify, ifeval.Settings),
-    "json_fields": from_instruction(json_fields.verify),
+    "json_fields": from_instruction(json_fields.verify, json_fields.read),
     "json_schema": Verifier(json_schema.verify, json_schema.Settings),
-    "largest_number": from_instruction(largest_number.verify),
-    "next_number": from_instruction(next_number.verify),
+    "largest_number": from_instruction(largest_number.verify, largest_number.read),
+    "next_number": from_instruction(next_number.verify, next_number.read),
     "number": Verifier(number.verify, number.Settings),
-    "number_words": from_instruction(number_words.verify),
+    "number_words": from_instruction(number_words.verify, number_words.read),
     "pattern": Verifier(pattern.verify, pattern.Settings),
     "python_tests": Verifier(python_tests.verify, python_tests.Settings),
-    "reversed_words": from_instruction(reversed_words.verify),
-    "sorted_words": from_instruction(sorted_words.verify),
-    "unit_conversion": from_instruction(unit_conversion.verify),
-    "weekday_after": from_instruction(weekday_after.verify),
-    "word_count": from_instruction(word_count.verify),
+    "reversed_words": from_instruction(reversed_words.verify, reversed_words.read),
+    "sorted_words": from_instruction(sorted_words.verify, sorted_words.read),
+    "unit_conversion": from_instruction(unit_conversion.verify, unit_conversion.read),
+    "weekday_after": from_instruction(weekday_after.verify, weekday_after.read),
+    "word_count": from_instruction(word_count.verify, word_count.read),
 }
 """By the name that a leaf's `factory.verifier` gives."""
 
@@ -79,13 +81,24 @@ def verify(name: str, instruction: str, response: str, *, settings: str | None =
     `settings`: canonical JSON, as in the column `verifier_settings`. `reference`: a right answer, where one is known. Raises FactoryError
     for an unknown name and for settings that the verifier does not have.
     """
+    return _find(name).check(Task(instruction, reference, _read_settings(name, settings)), response)
+
+
+def read_problem(name: str, instruction: str) -> Asked | None:
+    """What `instruction` asks as verifier `name` reads it, the same for every phrasing that it knows; None for any other, and where the
+    verifier reads no instructions. Raises FactoryError for an unknown name."""
+    read = _find(name).read
+    return read(instruction) if read else None
+
+
+def _find(name: str) -> Verifier:
     if name not in VERIFIERS:
         near = difflib.get_close_matches(name, VERIFIERS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "it may be misspelt."
         raise FactoryError(
             f"no verifier {name!r}; {hint} Known verifiers: {', '.join(VERIFIERS)}. Mend `factory.verifier` in the leaf's qna.yaml."
         )
-    return VERIFIERS[name].check(Task(instruction, reference, _read_settings(name, settings)), response)
+    return VERIFIERS[name]
 
 
 def warn_of_references(leaves: Mapping[str, str | None], is_decided: Callable[[str], bool]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
 from factory.reward.verifiers.reading import NUMBER, match_form, read_answer
 
 _A, _B = rf"(?P<a>{NUMBER})", rf"(?P<b>{NUMBER})"
@@ -37,13 +37,21 @@ _RESULTS: Final = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__}
 _EQUATION: Final = re.compile(rf"(?:(?P<a>{NUMBER}) ?(?P<sign>[-+*×x·]) ?(?P<b>{NUMBER}) ?= ?)?(?P<result>-?[0-9]{{1,31}})")
 
 
-def verify(instruction: str, response: str) -> Check:
-    """Right: the result alone ("132"), or the task's own equation ("47 + 85 = 132"; terms and factors may be swapped)."""
+def read(instruction: str) -> Asked | None:
+    """The sign and the two numbers, in their order."""
     for sign, forms in _FORMS.items():
         if found := match_form(forms, instruction):
-            a, b = int(found["a"]), int(found["b"])
-            return _check(a, sign, b, read_answer(response))
-    return cannot_tell("not a sum, difference or product of two whole numbers")
+            return sign, str(int(found["a"])), str(int(found["b"]))
+    return None
+
+
+def verify(instruction: str, response: str) -> Check:
+    """Right: the result alone ("132"), or the task's own equation ("47 + 85 = 132"; terms and factors may be swapped)."""
+    asked = read(instruction)
+    if asked is None:
+        return cannot_tell("not a sum, difference or product of two whole numbers")
+    sign, a, b = asked
+    return _check(int(a), sign, int(b), read_answer(response))
 
 
 def _check(a: int, sign: str, b: int, answer: str) -> Check:

@@ -16,6 +16,10 @@ class Check:
     note: str = ""
 
 
+Asked = tuple[str, ...]
+"""What an instruction asks, however it is phrased: of one verifier, two instructions are the same problem where these are equal."""
+
+
 class NoSettings(Spec):
     """Of a verifier that has none."""
 
@@ -34,15 +38,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Decides whether a response is right; `settings` is the spec of what a leaf may set."""
+    """Decides whether a response is right; `settings` is the spec of what a leaf may set.
+
+    `read` gives what an instruction asks, None where it is of no form that is known; a verifier that reads no instructions has none.
+    """
 
     check: Callable[[Task, str], Check]
     settings: type[Spec] = NoSettings
+    read: Callable[[str], Asked | None] | None = None
 
 
-def from_instruction(check: Callable[[str, str], Check]) -> Verifier:
+def from_instruction(check: Callable[[str, str], Check], read: Callable[[str], Asked | None]) -> Verifier:
     """A verifier that needs instruction and response alone."""
-    return Verifier(lambda task, response: check(task.instruction, response))
+    return Verifier(lambda task, response: check(task.instruction, response), read=read)
 
 
 def expect(right: bool, expected: str) -> Check:

@@ -6,12 +6,17 @@ import calendar
 import datetime
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked
 
 _DATE: Final = r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
 _DAYS: Final = r"(?P<days>[0-9]{1,6}) days?"
 _FORMS: Final = (rf"(?:What|Which) (?:date is|is the date|date comes) {_DAYS} after {_DATE}", rf"Add {_DAYS} to {_DATE}")
+
+
+def read(instruction: str) -> Asked | None:
+    """The date and the days."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

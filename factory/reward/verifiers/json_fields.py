@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
 from factory.reward.verifiers.reading import match_form, read_json
 
 _FORMS: Final = (
@@ -18,6 +18,13 @@ _BETWEEN: Final = re.compile(r", and |, | and ")
 _FIELD: Final = re.compile(
     r"(?P<key>[A-Za-z_]\w*) (?:(?P<number>-?[0-9]{1,15})|(?P<text>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)+|[^\W\d][\w'’-]*))"
 )
+
+
+def read(instruction: str) -> Asked | None:
+    """The fields with their values, in their order."""
+    found = match_form(_FORMS, instruction)
+    fields = found and _read_fields(found["fields"])
+    return tuple(f"{key} {value}" for key, value in fields.items()) if fields else None
 
 
 def verify(instruction: str, response: str) -> Check:

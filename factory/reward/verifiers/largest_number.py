@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer, read_numbers
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked, read_numbers
 
 _LARGEST: Final = r"(?:largest|biggest|greatest|highest)"
 _LIST: Final = r"(?: (?:of|among|in)(?: these| this list))? ?: ?(?P<list>[^:]+?)"
@@ -13,6 +13,11 @@ _FORMS: Final = (
     rf"(?:Which|What)(?: number| one)? is (?:the )?{_LARGEST}(?: number)?{_LIST}",
     rf"(?:Find|Give|Name|Pick|Choose|Select|Write) (?:the )?{_LARGEST} number{_LIST}",
 )
+
+
+def read(instruction: str) -> Asked | None:
+    """The numbers in their order."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

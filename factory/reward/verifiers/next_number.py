@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer, read_numbers
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked, read_numbers
 
 _END: Final = r"(?: ?,? ?(?:\.\.\.|…|_+|\?))?"
 _FORMS: Final = (
@@ -15,6 +15,11 @@ _FORMS: Final = (
     rf"Continue (?:the|this) sequence ?: ?(?P<list>[^:]+?){_END}",
 )
 LEAST_TERMS: Final = 3
+
+
+def read(instruction: str) -> Asked | None:
+    """The terms."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
 from factory.reward.verifiers.reading import match_form, read_answer
 
 _UNITS: Final = ("", "satu", "dua", "tiga", "empat", "lima", "enam", "tujuh", "delapan", "sembilan")
@@ -16,12 +16,18 @@ _FORMS: Final = (
 )
 
 
+def read(instruction: str) -> Asked | None:
+    """The number in digits."""
+    found = match_form(_FORMS, instruction)
+    return (found["number"].replace(".", ""),) if found else None
+
+
 def verify(instruction: str, response: str) -> Check:
     """Right: the number's words in small letters, one space between them, and nothing else."""
-    found = match_form(_FORMS, instruction)
-    if found is None:
+    asked = read(instruction)
+    if asked is None:
         return cannot_tell("does not ask for a whole number of up to 999,999 in Indonesian words")
-    words = _spell(int(found["number"].replace(".", ""))) or "nol"
+    words = _spell(int(asked[0])) or "nol"
     return expect(read_answer(response) == words, words)
 
 

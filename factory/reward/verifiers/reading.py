@@ -6,6 +6,7 @@ whoever wrote it, and a guess at what was meant would let wrong responses throug
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -21,6 +22,7 @@ _NUMBERS: Final = re.compile(rf"{NUMBER}(?:, ?{NUMBER})+|{NUMBER}(?: {NUMBER})+"
 _WORD: Final = r"\w+(?:[-'’]\w+)*"
 _SPACED_WORDS: Final = re.compile(rf"{_WORD}(?: {_WORD})*")
 _COMMA_WORDS: Final = re.compile(rf"{_WORD}(?: ?, ?{_WORD})+")
+_BETWEEN_ITEMS: Final = re.compile(r"[ ,]+")
 _MINUS_SIGNS: Final = str.maketrans({"−": "-", "–": "-"})
 
 NO_JSON: Final = object()
@@ -46,10 +48,25 @@ def read_answer(response: str) -> str:
 def match_form(forms: tuple[str, ...], instruction: str) -> dict[str, str] | None:
     """The named groups of the first of `forms` that is the whole instruction, case and a final `.`, `?` or `!` aside."""
     text = read_instruction(instruction)
-    for form in forms:
-        if found := re.fullmatch(rf"(?:{form}) ?[.?!]?", text, re.IGNORECASE):
+    for form in _compile_forms(forms):
+        if found := form.fullmatch(text):
             return {name: value for name, value in found.groupdict().items() if value is not None}
     return None
+
+
+@functools.cache
+def _compile_forms(forms: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"(?:{form}) ?[.?!]?", re.IGNORECASE) for form in forms)
+
+
+def read_asked(forms: tuple[str, ...], instruction: str) -> tuple[str, ...] | None:
+    """The named groups of the form that the instruction is of, by name: numbers in their shortest form, and what separates the items of a
+    list left out, as it is phrasing. None for any other instruction."""
+    found = match_form(forms, instruction)
+    if found is None:
+        return None
+    items = {name: [item for item in _BETWEEN_ITEMS.split(value.casefold()) if item] for name, value in found.items()}
+    return tuple(" ".join(str(int(item)) if re.fullmatch(NUMBER, item) else item for item in items[name]) for name in sorted(items))
 
 
 def read_numbers(text: str) -> list[int] | None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer, read_words, write_words
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked, read_words, write_words
 
 _THESE: Final = r"(?:these|the(?: following)?) words"
 _FORMS: Final = (
     rf"Reverse the order of {_THESE} ?: ?(?P<list>[^:]+?)",
     rf"(?:Write|Put|List|Give) {_THESE} in reverse(?:d)?(?: order)? ?: ?(?P<list>[^:]+?)",
 )
+
+
+def read(instruction: str) -> Asked | None:
+    """The words in their order."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer, read_words, write_words
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked, read_words, write_words
 
 _FORMS: Final = (
     r"(?:Sort|Arrange|Order|List|Put|Write) (?:these|the(?: following)?) words "
@@ -15,6 +15,11 @@ _FORMS: Final = (
     r"(?:menurut|sesuai|berdasarkan|secara) (?:urutan )?(?:abjad|alfabet|alfabetis) ?: ?(?P<list>[^:]+?)",
 )
 _LATIN_WORD: Final = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+
+
+def read(instruction: str) -> Asked | None:
+    """The words in their order."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

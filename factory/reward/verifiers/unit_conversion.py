@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
 from factory.reward.verifiers.reading import match_form, read_answer
 
 # Each unit in the smallest of its kind.
@@ -25,6 +25,12 @@ _EQUATION: Final = re.compile(
     rf"(?:(?P<amount>{_AMOUNT}) (?P<given>(?:{_UNIT})s?) ?= ?)?"
     rf"(?P<result>[0-9]{{1,24}}(?:\.[0-9]{{1,24}})?)(?: (?P<wanted>(?:{_UNIT})s?))?"
 )
+
+
+def read(instruction: str) -> Asked | None:
+    """The amount and the two units."""
+    found = match_form(_FORMS, instruction)
+    return (str(Fraction(found["amount"])), _name(found["given"]), _name(found["wanted"])) if found else None
 
 
 def verify(instruction: str, response: str) -> Check:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY: Final = rf"(?P<day>{'|'.join(WEEKDAYS)})"
@@ -14,6 +14,11 @@ _FORMS: Final = (
     rf"(?:What|Which) day(?: of the week)? (?:is|is it|will it be|comes) {_DAYS} after {_DAY}",
     rf"(?:If )?today is {_DAY}[.,] ?(?:What|Which) day(?: of the week)? (?:will it be|is it) in {_DAYS}",
 )
+
+
+def read(instruction: str) -> Asked | None:
+    """The day and the days."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from factory.reward.verifiers.check import Check, cannot_tell, expect
-from factory.reward.verifiers.reading import match_form, read_answer, read_words
+from factory.reward.verifiers.check import Asked, Check, cannot_tell, expect
+from factory.reward.verifiers.reading import match_form, read_answer, read_asked, read_words
 
 _FORMS: Final = (
     r"How many words are(?: there)?(?: in (?:this|the(?: following)?) list)? ?: ?(?P<list>[^:]+?)",
     r"Count (?:the|these) words(?: in (?:this|the(?: following)?) list)? ?: ?(?P<list>[^:]+?)",
 )
+
+
+def read(instruction: str) -> Asked | None:
+    """The words in their order."""
+    return read_asked(_FORMS, instruction)
 
 
 def verify(instruction: str, response: str) -> Check:

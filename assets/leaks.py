@@ -7,7 +7,7 @@ import polars as pl
 from assets.layout import asset_key
 from assets.pages import show_floats, show_table
 from factory.line import Line
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import CANARY
 from factory.training import EXPOSURE, MEMBERSHIP, attack_student, measure_exposure
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
@@ -29,8 +29,8 @@ def keep_leaks(
     seeds = seeds.drop("source")
     records = mix.filter(pl.col("origin") != "real").select("record_id", "instruction", "context", "response", "turns")
     canaries = seeds.filter(pl.col("kind") == CANARY)
-    attacked = take_fingerprint(["training"], [model_revision(model) for model in models.values()], [seeds, records])
-    exposed = take_fingerprint(["training"], [model_revision(tuned), line.seed], [canaries])
+    attacked = take_fingerprint(["training"], [identify_model(model) for model in models.values()], [seeds, records])
+    exposed = take_fingerprint(["training"], [identify_model(tuned), line.seed], [canaries])
 
     def attack() -> Made:
         frames = [attack_student(model, seeds, records).with_columns(model=pl.lit(name)) for name, model in models.items()]

@@ -21,7 +21,7 @@ from assets.told_students import link_mlflow
 from assets.win_rates import is_judged, keep_matches, name_win_rates, show_win_rates
 from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import ANSWER, digest
 from factory.training import (
     Problem,
@@ -138,7 +138,7 @@ def _answer(line: Line, keeper: Keeper, name: str, model: str | LocalTeacher, pr
     fingerprint = take_fingerprint(
         ["training", "problems", "reward/verifiers", "reward/sandbox", "generation/local_teacher"],
         [
-            model.identity if isinstance(model, LocalTeacher) else model_revision(model),
+            model.identity if isinstance(model, LocalTeacher) else identify_model(model),
             spec.max_new_tokens,
             spec.batch_size,
             digest([asdict(problem) for problem in problems]),

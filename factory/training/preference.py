@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import digest, digest_frame
 from factory.training.adapter import add_adapter
 from factory.training.pairs import PairRow, encode_pairs
@@ -51,7 +51,7 @@ def fingerprint_preference(phase: PhaseSpec, pairs: pl.DataFrame, base: str, see
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
     return digest(
-        ["preference", describe_settings(phase), digest_frame(pairs.select(READ).sort("record_id")), model_revision(base), seed, held]
+        ["preference", describe_settings(phase), digest_frame(pairs.select(READ).sort("record_id")), identify_model(base), seed, held]
     )
 
 

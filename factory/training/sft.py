@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import digest, digest_frame
 from factory.training.adapter import add_adapter
 from factory.training.data import TokenRows, encode_records
@@ -45,7 +45,7 @@ def fingerprint_phase(phase: PhaseSpec, records: pl.DataFrame, base: str, seed: 
     `records` were chosen never does.
     """
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    return digest(["phase", describe_settings(phase), digest_frame(in_order(records)), model_revision(base), seed, held])
+    return digest(["phase", describe_settings(phase), digest_frame(in_order(records)), identify_model(base), seed, held])
 
 
 def train_phase(

@@ -130,15 +130,25 @@ def find_answer(tokenizer: Any, messages: Sequence[Mapping[str, str]], whole: tu
 
 def find_turn_end(tokenizer: Any) -> int | None:
     """The control token that ends an assistant's turn under the chat template and is trained on; None where there is none."""
+    trained = _train_greeting(tokenizer)
+    return trained[-1] if trained and trained[-1] in _list_control_ids(tokenizer) else None
+
+
+def lacks_turn_end(tokenizer: Any) -> bool:
+    """Whether the chat template lets an answer be trained on, but ends it with no control token, or marks that as not the assistant's."""
+    return bool(_train_greeting(tokenizer)) and find_turn_end(tokenizer) is None
+
+
+def _train_greeting(tokenizer: Any) -> list[int]:
+    """The tokens of a short dialogue that are trained on; none where the template refuses it, or keeps no place for its answer."""
     from jinja2 import TemplateError
 
     try:
         row = encode_dialogue(tokenizer, [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}])
     except TemplateError:
-        return None
-    trained = [number for number, flag in zip(row.ids, row.trained, strict=True) if flag] if row else []
-    return trained[-1] if trained and trained[-1] in _list_control_ids(tokenizer) else None
+        return []
+    return [number for number, flag in zip(row.ids, row.trained, strict=True) if flag] if row else []
 
 
 def _list_control_ids(tokenizer: Any) -> set[int]:
-    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return {tokenizer.eos_token_id, *(number for number, token in tokenizer.added_tokens_decoder.items() if token.special)}

@@ -87,17 +87,20 @@ def _encode_record(tokenizer: Any, record: dict[str, Any], control_tokens: Seque
 def encode_dialogue(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> TokenRow | None:
     """A dialogue under the chat template: messages (role, content) of user and assistant in turn, the assistant's last.
 
-    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere they are those of `find_answer`;
-    None where it finds no place for an answer.
+    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere they are those of `find_answer`.
+    None where the dialogue does not begin, before some answer, with the tokens by which the model is asked for it.
     """
+    answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
     if tokenizer.is_fast and GENERATION_MARKER.search(tokenizer.get_chat_template()):
         marked = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
-        return TokenRow(tuple(marked["input_ids"]), tuple(bool(flag) for flag in marked["assistant_masks"]))
+        ids = tuple(marked["input_ids"])
+        asked = (encode_messages(tokenizer, messages[:place], ask=True) for place in answers)
+        if not all(ids[: len(prompt)] == prompt for prompt in asked):
+            return None
+        return TokenRow(ids, tuple(bool(flag) for flag in marked["assistant_masks"]))
     whole = encode_messages(tokenizer, messages)
     trained = [False] * len(whole)
-    for place, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
+    for place in answers:
         answer = find_answer(tokenizer, messages[: place + 1], whole)
         if answer is None:
             return None

@@ -50,8 +50,16 @@ def rpo_loss(p: Tensor, t: Tensor) -> Tensor:
 def fingerprint_preference(phase: PhaseSpec, pairs: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None) -> str:
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
+    # What earlier versions made of accumulated batches and of a budget of tokens bears the name "preference".
     return digest(
-        ["preference", describe_settings(phase), digest_frame(pairs.select(READ).sort("record_id")), identify_model(base), seed, held]
+        [
+            "preference by steps",
+            describe_settings(phase),
+            digest_frame(pairs.select(READ).sort("record_id")),
+            identify_model(base),
+            seed,
+            held,
+        ]
     )
 
 
@@ -84,7 +92,7 @@ def train_preference(
         with explain_writes(what, folder):
             checkpoint = work.open()
         reference = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
-        order = plan_rows(phase, [row.length for row in rows], seed)
+        order = plan_rows(phase, [row.length for row in rows], seed, [row.tokens for row in rows])
         arguments = choose_phase_arguments(phase, len(order), work, seed)
         if phase.method == "dpo":
             whole = None if phase.lora else base
@@ -97,8 +105,8 @@ def train_preference(
         state = run_trainer(kind, what, work, checkpoint, on_step, model=model, **parts)
         after = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
-        counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
-        counts["tokens_read"] = sum(rows[index].length for index in order)
+        counts = {"records": len(rows), "tokens": sum(row.tokens for row in rows), "left_out": left_out, "margins": margins}
+        counts["tokens_read"] = sum(rows[index].tokens for index in order)
         return keep_student(phase, work, model, tokenizer, state, counts, held, base)
 
 

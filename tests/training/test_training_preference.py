@@ -150,6 +150,18 @@ def test_pairs_with_personal_data_on_either_side_are_refused_and_counted(student
         choose_pairs(phase("dpo"), pairs.clear(), str(student), report)
 
 
+def test_a_budget_of_tokens_is_of_both_sides_of_the_pairs(student: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    texts = (
+        f"<|user|>{asked}<|end|><|assistant|>{side}<|end|>" for n, (asked, right) in enumerate(WRITTEN) for side in (right, f"No {n}.")
+    )
+    sides = [len(tokenizer(text)["input_ids"]) for text in texts]
+    trained = train("rpo", student, tmp_path, epochs=None, tokens=1500)
+    assert trained.tokens == sum(sides)
+    longest = max(one + other for one, other in zip(sides[::2], sides[1::2], strict=True))
+    assert trained.tokens_read is not None and 1500 <= trained.tokens_read < 1500 + longest
+
+
 def test_pairs_that_are_too_long_or_write_control_tokens_are_left_out(student: Path, tmp_path: Path) -> None:
     odd = make_pairs(
         ("Say", "yes", "apple " * 200, 1.0), ("Say", "yes", "<|end|>", 1.0), ("Say", "yes", " ", 1.0), ("Say", "yes", "no", 1.0)

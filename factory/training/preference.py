@@ -23,6 +23,7 @@ from factory.training.phase_run import (
     keep_student,
     plan_rows,
 )
+from factory.training.step_weights import weigh_by_step
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
@@ -123,7 +124,7 @@ def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_siz
 
 
 def _collate(tokenizer: Any, rows: Sequence[PairRow]) -> dict[str, Any]:
-    """Tensors of shape (2 rows, longest side): the chosen sides, then the rejected; `completion` marks the tokens of responses."""
+    """Tensors of shape (2 rows, longest side): the chosen sides, then the rejected; `completion_mask` marks the tokens of responses."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -133,16 +134,16 @@ def _collate(tokenizer: Any, rows: Sequence[PairRow]) -> dict[str, Any]:
     return {
         "input_ids": pad_sequence(ids, batch_first=True, padding_value=tokenizer.pad_token_id or 0),
         "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
-        "completion": pad_sequence(marks, batch_first=True),
+        "completion_mask": pad_sequence(marks, batch_first=True),
     }
 
 
 def _sum_logs(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Log-likelihoods of chosen and rejected responses (pairs,), and the mean of a chosen response's token in nats, negative."""
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
-    tokens = logits.log_softmax(-1).gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * batch["completion"][:, 1:]
+    tokens = logits.log_softmax(-1).gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * batch["completion_mask"][:, 1:]
     chosen, rejected = tokens.sum(1).chunk(2)
-    return chosen, rejected, chosen.sum() / batch["completion"][: len(chosen), 1:].sum()
+    return chosen, rejected, chosen.sum() / batch["completion_mask"][: len(chosen), 1:].sum()
 
 
 def _switch_dropout_off(model: Any) -> None:
@@ -166,18 +167,22 @@ def _build_dpo(
     except ImportError as error:
         raise FactoryError(f"preference tuning by dpo needs the library trl, which is not installed: {INSTALL_TRL}") from error
 
-    class OwnTokens(DPOTrainer):  # type: ignore[misc]
+    class OwnTokens(weigh_by_step(DPOTrainer)):  # type: ignore[misc]
         """Rows come as tokens, encoded and counted before: TRL would cut those too long in silence."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.model_accepts_loss_kwargs = False  # the loss is a mean over pairs, so accumulated batches are averaged
             if base is None:
                 # TRL's copy of the new adapter, which changes nothing: without it, the reference is the model with its adapter off.
                 self.model.delete_adapter("ref")
 
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
             return dataset
+
+        def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+            pairs, tokens = self.take_shares(inputs, num_items_in_batch)
+            self.loss_weights = [pairs, settings.sft_weight * tokens]
+            return super().compute_loss(model, inputs, return_outputs)
 
     columns = {f"{name}_ids": [list(getattr(row, name)) for row in rows] for name in ("prompt", "chosen", "rejected")}
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]}
@@ -194,15 +199,14 @@ def _build_rpo(
     import torch
     from transformers import Trainer, TrainingArguments
 
-    class RewardAware(Trainer):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.model_accepts_loss_kwargs = False
-
+    class RewardAware(weigh_by_step(Trainer)):  # type: ignore[misc]
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             chosen, rejected, supervised = _sum_logs(model, inputs)
             ratio = (chosen - inputs["reference"][:, 0]) - (rejected - inputs["reference"][:, 1])
-            loss = rpo_loss(settings.beta * ratio, settings.eta * inputs["margin"]).mean() - settings.sft_weight * supervised
+            pairs, tokens = self.take_shares(inputs, num_items_in_batch)
+            loss = (
+                pairs * rpo_loss(settings.beta * ratio, settings.eta * inputs["margin"]).mean() - settings.sft_weight * tokens * supervised
+            )
             return (loss, {}) if return_outputs else loss
 
     def collate(indices: Sequence[int]) -> dict[str, Any]:

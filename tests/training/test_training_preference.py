@@ -117,6 +117,18 @@ def test_rpo_of_a_boundless_reward_trains_as_trls_dpo(student: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("method", ["dpo", "rpo"])
+def test_accumulated_batches_make_the_step_of_one_whole_batch(method: str, student: Path, tmp_path: Path) -> None:
+    """The third step has a batch of three pairs and one of a single pair."""
+    settings: dict[str, object] = {"epochs": 0.8, "learning_rate": 1e-3, "warmup_ratio": 0, "preference": {"sft_weight": 0.5}}
+    whole = train(method, student, tmp_path / "whole", batch_size=6, **settings)
+    cut = train(method, student, tmp_path / "cut", batch_size=3, gradient_accumulation=2, **settings)
+    assert whole.steps == cut.steps == 3
+    for name, tensor in load_file(whole.folder / "model.safetensors").items():
+        assert torch.allclose(tensor, load_file(cut.folder / "model.safetensors")[name], atol=1e-5), name
+    assert [loss for _, loss in cut.losses] == pytest.approx([loss for _, loss in whole.losses], rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["dpo", "rpo"])
 def test_a_stopped_phase_ends_at_the_same_bytes(method: str, student: Path, tmp_path: Path) -> None:
     whole = train(method, student, tmp_path / "whole")
 

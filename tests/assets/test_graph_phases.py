@@ -8,6 +8,8 @@ from typing import Any
 
 from plant import ADDITION, LENIENT, TOO_FEW, Plant, Said
 
+from factory.records import digest_frame
+
 FIRST = {
     "name": "foundation",
     "data": {"kinds": ["foundational"]},
@@ -67,6 +69,8 @@ def test_a_phase_whose_weights_are_no_numbers_fails_and_the_student_before_stays
 
 
 def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
+    import mlflow
+
     copied.write_line(
         validation={"gates": LENIENT, "waivers": [TOO_FEW]},
         generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},
@@ -81,3 +85,8 @@ def test_a_preference_phase_reads_the_lines_pairs(copied: Plant) -> None:
     assert student["base"] == copied.frame("student_sft")["model"][0]
     assert student["margin_after"] > student["margin_before"]
     assert copied.frame("student_sft")["margin_after"][0] is None
+    mlflow.set_tracking_uri(f"sqlite:///{copied.home.mlflow / 'mlflow.db'}")
+    told = mlflow.get_run(copied.shelf().facts("student_prefer")["mlflow_run"])
+    (read,) = told.inputs.dataset_inputs
+    assert (read.dataset.name, read.dataset.digest) == ("preference pairs", digest_frame(pairs))
+    assert told.data.params["base_revision"] == copied.frame("student_sft")["revision"][0]

@@ -9,7 +9,7 @@ import polars as pl
 from assets.layout import asset_key
 from assets.pages import show_floats, show_table
 from factory.line import Line
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import digest
 from factory.training import Problem, find_contaminated, find_emptied, leave_out, list_trained
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
@@ -31,7 +31,7 @@ def keep_contaminated(
     Facts: `leaves_lost`, which have no other problem. Raises FactoryError where none is left of all.
     """
     trained, spec = list_trained(mix, pairs), line.reward
-    semantic = spec.semantic and [model_revision(spec.semantic.embedder), spec.semantic.similarity]
+    semantic = spec.semantic and [identify_model(spec.semantic.embedder), spec.semantic.similarity]
 
     def find() -> Made:
         contaminated = find_contaminated(problems, trained, spec)

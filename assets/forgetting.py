@@ -8,7 +8,7 @@ import polars as pl
 from assets.layout import asset_key
 from assets.pages import show_floats, show_table
 from factory.line import Line
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.training import compare_texts, count_forgotten, measure_texts, read_texts, take_documents
 from factory.training.statistics import ALL
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
@@ -38,7 +38,7 @@ def keep_texts(line: Line, keeper: Keeper, student: pl.DataFrame, texts: pl.Data
     key, models = asset_key(line, "evaluation"), {"base": line.training.student, "tuned": student["model"][0]}
 
     def keep(name: str, model: str) -> Kept:
-        fingerprint = take_fingerprint(["training"], [model_revision(model)], [texts])
+        fingerprint = take_fingerprint(["training"], [identify_model(model)], [texts])
         return keeper.keep(key, f"texts_{name}", fingerprint, lambda: Made(measure_texts(model, texts)), refresh=refresh)
 
     return {name: keep(name, model) for name, model in models.items()}

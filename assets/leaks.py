@@ -9,7 +9,7 @@ from assets.layout import asset_key
 from assets.pages import show_floats, show_table
 from assets.trained_on import find_trained_on
 from factory.line import Line
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import CANARY
 from factory.training import EXPOSURE, MEMBERSHIP, attack_student, measure_exposure, take_records
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
@@ -38,8 +38,8 @@ def keep_leaks(
     records = mixed if trained_on is None else take_records(mixed, trained_on)
     left_out = None if trained_on is None else mixed.height - records.height
     canaries = seeds.filter(pl.col("kind") == CANARY)
-    attacked = take_fingerprint(["training"], [*map(model_revision, models.values()), left_out], [seeds, records])
-    exposed = take_fingerprint(["training"], [model_revision(tuned), line.seed], [canaries])
+    attacked = take_fingerprint(["training"], [*map(identify_model, models.values()), left_out], [seeds, records])
+    exposed = take_fingerprint(["training"], [identify_model(tuned), line.seed], [canaries])
 
     def attack() -> Made:
         frames = [attack_student(model, seeds, records).with_columns(model=pl.lit(name)) for name, model in models.items()]

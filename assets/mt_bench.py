@@ -19,6 +19,7 @@ from assets.story import open_shelf
 from factory.faults import FactoryError
 from factory.generation.chat import ParkedError
 from factory.generation.ledger import Ledger
+from factory.generation.local_teacher import LocalTeacher
 from factory.generation.models import Model
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line
@@ -29,6 +30,7 @@ from factory.reward.judges import open_judges
 from factory.reward.judging import Judge
 from factory.reward_spec import GraderSpec
 from factory.spec_faults import read_spec
+from factory.training import find_turn_end
 from factory.training.mt_bench import Answered, Question, answer_questions, grade_answers, summarise_grades
 from factory.training.statistics import ALL
 from resources.calibrations import NO_LINE
@@ -97,13 +99,18 @@ def open_contest(home: Home, line: Line | None, phase: str | None, model: str | 
     (opened,) = open_judges([grader], models.teacher)
     return Contest(
         name=name,
-        model=Model(models.teacher(spec), spec),
+        model=Model(models.teacher(spec) if spec.server else _open_here(spec), spec),
         judge=opened,
         line=line.name if line else None,
         ledger=home.ledger(line.name if line else NO_LINE),
         spending=models.spending(line.generation, "mt-bench") if line else Spending(),
         seed=line.seed if line else 0,
     )
+
+
+def _open_here(spec: TeacherSpec) -> LocalTeacher:
+    """Ends its answers as in a line's evaluation, so that a student and its base are asked alike."""
+    return LocalTeacher(spec.model, spec.revision, spec.batch_size, spec.adapter, spec.quantisation, find_turn_end)
 
 
 def hold_mt_bench(

@@ -11,6 +11,8 @@ import polars as pl
 from assets.layout import name_work
 from assets.pages import show_floats
 from factory.line import Line
+from factory.pico.models import resolve_revision
+from factory.records import digest_frame
 from factory.reward.rating import user_text
 from factory.training_spec import PhaseSpec
 from resources.keeper import Kept
@@ -33,10 +35,11 @@ def tell_student(
     """The facts of the run that MLflow was told of a phase tuned on `records`; none where it failed. `student` is to be registered."""
     row = kept.frame.row(0, named=True)
     mixed = {"mix": row["mix"]} | ({} if row["real_share"] is None else {"real_share": f"{row['real_share']:.6g}"})
-    made = {"base": row["base"], "seed": line.seed, "release": row["release"], "revision": row["revision"]}
-    made |= {"processes": line.training.scale.processes}
+    made = {"base": row["base"], "base_revision": resolve_revision(row["base"]), "processes": line.training.scale.processes}
+    made |= {"seed": line.seed, "release": row["release"], "revision": row["revision"]}
     counts = {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")}
     weights = {} if row.get("trained_weights") is None else {"trained_weights": row["trained_weights"]}
+    read = Dataset(records, release["version"], row["mix"], release["folder"], mixed)
     samples = read_samples(Path(row["model"]).parent)
     effort = sum_effort(samples)
     told = tracking.log_student(
@@ -45,7 +48,7 @@ def tell_student(
         metrics=show_floats(counts | {"seconds": kept.seconds, "last_loss": row["losses"][-1]["loss"]}) | show_effort(kept),
         curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
         system=draw_curves(samples),
-        trained_on=Dataset(records, release["version"], row["mix"], release["folder"], mixed),
+        trained_on=read if phase.method == "sft" else Dataset(records, "preference pairs", digest_frame(records)),
         note=f"Phase `{phase.name}` of line {line.name}, on release {row['release']}.",
         began=None if effort is None else effort.began,
         student=student,

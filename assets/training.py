@@ -21,11 +21,12 @@ from assets.told_students import link_mlflow
 from assets.win_rates import is_judged, keep_matches, name_win_rates, show_win_rates
 from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import ANSWER, digest
 from factory.training import (
     Problem,
     evaluate_model,
+    find_turn_end,
     leave_out,
     make_problems,
     summarise,
@@ -122,7 +123,9 @@ def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: 
     teacher = line.generation.teacher
     if teacher.server is None:
         batch_size = line.training.evaluation.batch_size
-        models["teacher"] = LocalTeacher(teacher.model, teacher.revision, batch_size, teacher.adapter, teacher.quantisation)
+        models["teacher"] = LocalTeacher(
+            teacher.model, teacher.revision, batch_size, teacher.adapter, teacher.quantisation, find_end=find_turn_end
+        )
     history = read_champions(keeper, line)
     judged = find_settled(history, tuned, digest_ids(problem.problem_id for problem in problems))
     rival = judged["rival"][-1] if judged.height else find_champion(history)
@@ -136,9 +139,9 @@ def _answer(line: Line, keeper: Keeper, name: str, model: str | LocalTeacher, pr
     spec = line.training.evaluation
     report = partial(keeper.progress.advance, "evaluation", name)
     fingerprint = take_fingerprint(
-        ["training", "problems", "reward/verifiers", "reward/sandbox", "generation/local_teacher"],
+        ["training", "problems", "reward/verifiers", "reward/sandbox", "generation/local_teacher", "generation/local_model"],
         [
-            model.identity if isinstance(model, LocalTeacher) else model_revision(model),
+            model.identity if isinstance(model, LocalTeacher) else identify_model(model),
             spec.max_new_tokens,
             spec.batch_size,
             digest([asdict(problem) for problem in problems]),

@@ -15,7 +15,7 @@ from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.pages import show_floats, show_kept, show_table, show_trend
 from factory.line import Line
 from factory.personal_data.settings import describe_finder
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import METRIC, empty
 from factory.release.history import find_previous, read_released
 from factory.release.trend import add_present, read_trend
@@ -104,7 +104,7 @@ def _build_report(line: Line, name: ReportName, report: Report) -> dg.AssetsDefi
     def measure(config: Remake, keeper: Keeper, **frames: pl.DataFrame) -> Outcome:
         frames["seed_examples"] = frames["seed_examples"].drop("source")
         spec = line.validation
-        measured: list[Any] = [spec.embedder and model_revision(spec.embedder), spec.population, describe_finder(spec.personal_data)]
+        measured: list[Any] = [spec.embedder and identify_model(spec.embedder), spec.population, describe_finder(spec.personal_data)]
         releases = find_home().releases
         if report.looks_back:
             previous = find_previous(releases, line.name, frames["accepted"])

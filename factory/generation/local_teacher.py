@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,11 @@ class LocalTeacher:
         batch_size: int = 60,
         adapter: str | None = None,
         quantisation: Quantisation | None = None,
+        find_end: Callable[[Any], int | None] | None = None,
     ) -> None:
         """`model`: a bundled pico model, a local Hugging Face folder, or a hub id; `adapter`: the folder of a LoRA adapter to it.
+
+        `find_end` gives, of the tokenizer of transformers, a token that ends an answer beside those that the model names, or None.
 
         Raises FactoryError where there is no such folder.
         """
@@ -42,6 +46,7 @@ class LocalTeacher:
         self._asked_revision = revision
         self._adapter = None if adapter is None else Path(adapter)
         self._quantisation = quantisation
+        self._find_end = find_end
         self.batch_size = batch_size
         folder = Path(self._source)
         is_local = folder.is_dir()
@@ -170,4 +175,6 @@ class LocalTeacher:
 
     @cached_property
     def _opened(self) -> OpenModel:
-        return open_model(self._tokenizer, self._source, self._asked_revision, self._adapter, self._quantisation)
+        opened = open_model(self._tokenizer, self._source, self._asked_revision, self._adapter, self._quantisation)
+        end = None if self._find_end is None else self._find_end(self._tokenizer.opened)
+        return opened if end is None or end in opened.ends else replace(opened, ends=(*opened.ends, end))

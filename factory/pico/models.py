@@ -20,6 +20,26 @@ def name_model(model: str) -> str:
     return folder.resolve().name if folder.is_dir() else model
 
 
+def identify_model(model: str) -> str:
+    """What names all that is made with a model: of a folder the digest of its files, wherever it lies; `<hub id>@<commit>` of a hub id."""
+    return model_revision(model) if Path(resolve_model(model)).is_dir() else f"{model}@{resolve_revision(model)}"
+
+
+def resolve_revision(model: str) -> str:
+    """As `model_revision`, but of a hub id the commit that `from_pretrained` opens now; "main" where the hub and its cache know none.
+
+    Asks the hub, as opening the model would, so that the answer is the same before a model was fetched and after.
+    """
+    if Path(resolve_model(model)).is_dir():
+        return model_revision(model)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(model, "config.json")).parent.name
+    except (OSError, ValueError):
+        return model_revision(model)
+
+
 def model_revision(model: str, revision: str | None = None, *, weights: bool = True) -> str:
     """Twelve hex digits of a local model's files (config, tokenizer, and `weights`), or the hub revision ("main" by default)."""
     folder = Path(resolve_model(model))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.reward.evaluation_sets import digest_sets
 from factory.reward_spec import RewardSpec
 
@@ -17,7 +17,7 @@ def describe_verdict(spec: RewardSpec) -> dict[str, Any]:
 
     Raises InputFaults for an evaluation set that cannot be read.
     """
-    semantic = spec.semantic and [model_revision(spec.semantic.embedder), spec.semantic.similarity]
+    semantic = spec.semantic and [identify_model(spec.semantic.embedder), spec.semantic.similarity]
     return {
         **spec.model_dump(exclude=OTHERS),
         "contamination": [spec.contamination.ngram, digest_sets(spec.contamination)],

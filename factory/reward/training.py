@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import digest
 from factory.reward.encoding import Features, count_positions, encode_dialogues
 from factory.reward.held_out import (
@@ -184,4 +184,4 @@ def _fingerprint(data: Sequence[Any], base: str, settings: RewardTraining) -> st
     rows = [
         [write(row.chosen), write(row.rejected)] if isinstance(row, Pair) else [write(row.dialogue), dict(row.attributes)] for row in data
     ]
-    return digest(["reward model", settings.model_dump(exclude={"save_steps"}), rows, base, model_revision(base)])
+    return digest(["reward model", settings.model_dump(exclude={"save_steps"}), rows, base, identify_model(base)])

@@ -3,6 +3,7 @@
 from factory.training.answer import Problem, answer_problems
 from factory.training.choose import PhaseData, choose_data, choose_holdout, count_unused
 from factory.training.contamination import CONTAMINATED, find_contaminated, find_emptied, leave_out, list_trained
+from factory.training.data import find_turn_end
 from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.exposure import EXPOSURE, measure_exposure
 from factory.training.forgetting import WINDOWS, Forgetting, compare_texts, measure_perplexity, measure_texts
@@ -48,6 +49,7 @@ __all__ = [
     "examine_releases",
     "find_contaminated",
     "find_emptied",
+    "find_turn_end",
     "fingerprint_phase",
     "fingerprint_preference",
     "join_phases",

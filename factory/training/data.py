@@ -93,17 +93,20 @@ def _encode_record(tokenizer: Any, record: dict[str, Any], control_tokens: Seque
 def encode_dialogue(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> TokenRow | None:
     """A dialogue under the chat template: messages (role, content) of user and assistant in turn, the assistant's last.
 
-    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere they are those of `find_answer`;
-    None where it finds no place for an answer.
+    Where the template marks the assistant's tokens ({% generation %}), those are trained on. Elsewhere they are those of `find_answer`.
+    None where the dialogue does not begin, before some answer, with the tokens by which the model is asked for it.
     """
+    answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
     if tokenizer.is_fast and GENERATION_MARKER.search(tokenizer.get_chat_template()):
         marked = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
-        return TokenRow(tuple(marked["input_ids"]), tuple(bool(flag) for flag in marked["assistant_masks"]))
+        ids = tuple(marked["input_ids"])
+        asked = (encode_messages(tokenizer, messages[:place], ask=True) for place in answers)
+        if not all(ids[: len(prompt)] == prompt for prompt in asked):
+            return None
+        return TokenRow(ids, tuple(bool(flag) for flag in marked["assistant_masks"]))
     whole = encode_messages(tokenizer, messages)
     trained = [False] * len(whole)
-    for place, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
+    for place in answers:
         answer = find_answer(tokenizer, messages[: place + 1], whole)
         if answer is None:
             return None
@@ -136,15 +139,25 @@ def find_answer(tokenizer: Any, messages: Sequence[Mapping[str, str]], whole: tu
 
 def find_turn_end(tokenizer: Any) -> int | None:
     """The control token that ends an assistant's turn under the chat template and is trained on; None where there is none."""
+    trained = _train_greeting(tokenizer)
+    return trained[-1] if trained and trained[-1] in _list_control_ids(tokenizer) else None
+
+
+def lacks_turn_end(tokenizer: Any) -> bool:
+    """Whether the chat template lets an answer be trained on, but ends it with no control token, or marks that as not the assistant's."""
+    return bool(_train_greeting(tokenizer)) and find_turn_end(tokenizer) is None
+
+
+def _train_greeting(tokenizer: Any) -> list[int]:
+    """The tokens of a short dialogue that are trained on; none where the template refuses it, or keeps no place for its answer."""
     from jinja2 import TemplateError
 
     try:
         row = encode_dialogue(tokenizer, [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello"}])
     except TemplateError:
-        return None
-    trained = [number for number, flag in zip(row.ids, row.trained, strict=True) if flag] if row else []
-    return trained[-1] if trained and trained[-1] in _list_control_ids(tokenizer) else None
+        return []
+    return [number for number, flag in zip(row.ids, row.trained, strict=True) if flag] if row else []
 
 
 def _list_control_ids(tokenizer: Any) -> set[int]:
-    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return {tokenizer.eos_token_id, *(number for number, token in tokenizer.added_tokens_decoder.items() if token.special)}

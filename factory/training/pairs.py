@@ -49,6 +49,11 @@ class PairRow:
         """Tokens of its longer side."""
         return len(self.prompt) + max(len(self.chosen), len(self.rejected))
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of both sides, the prompt in each: what a student reads of it."""
+        return 2 * len(self.prompt) + len(self.chosen) + len(self.rejected)
+
 
 def choose_pairs(phase: PhaseSpec, pairs: pl.DataFrame, student: str, personal_data: PersonalDataSpec) -> PairData:
     """The pairs (records.PREFERENCE) of the phase's data without personal data in any text, whatever the line's policy does about records.

@@ -15,7 +15,7 @@ from factory.tuning.work_folder import WorkFolder
 class TrainedPhase:
     """What a phase made. `folder` holds the model in Hugging Face form.
 
-    `records` and `tokens` (prompt and response) count what was trained on, once; `left_out` counts records by reason;
+    `records` and `tokens` (prompt and response; of a pair both sides) count what was trained on, once; `left_out` counts records by reason;
     `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
     selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
     `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.

@@ -36,12 +36,12 @@ BLANK = TokenRow((0,), (False,))
 """Weighs nothing in a loss over trained tokens."""
 
 
-def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int) -> list[int]:
-    """Indices of rows of `lengths` tokens for the whole phase, in the order in which it reads them."""
+def plan_rows(phase: PhaseSpec, lengths: Sequence[int], seed: int, costs: Sequence[int] | None = None) -> list[int]:
+    """Indices of rows of `lengths` tokens for the whole phase, in the order in which it reads them; `costs` as of `plan_tokens`."""
     # Packed rows are made of any lengths, so that none need be side by side.
     effective = 1 if phase.packing else phase.batch_size * phase.gradient_accumulation
     if phase.tokens is not None:
-        return plan_tokens(lengths, phase.tokens, effective, seed)
+        return plan_tokens(lengths, phase.tokens, effective, seed, costs)
     return plan_order(lengths, phase.epochs or DEFAULT_EPOCHS, effective, seed)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import digest, digest_frame
 from factory.scale_spec import ScaleSpec
 from factory.training.adapter import add_adapter
@@ -25,6 +25,7 @@ from factory.training.phase_run import (
     plan_rows,
 )
 from factory.training.processes import Job, identify_scale, is_alone, train_together
+from factory.training.step_weights import weigh_by_step
 from factory.training.student import open_student
 from factory.training.trained_on import list_sides
 from factory.training_spec import PhaseSpec, PreferenceSpec
@@ -58,8 +59,9 @@ def fingerprint_preference(
 ) -> str:
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    read = digest_frame(pairs.select(SHAPING).sort("record_id"))
-    return digest(["preference", describe_settings(phase), read, model_revision(base), seed, held, *identify_scale(scale)])
+    # What earlier versions made of accumulated batches and of a budget of tokens bears the name "preference".
+    named = ["preference by steps", describe_settings(phase), digest_frame(pairs.select(SHAPING).sort("record_id"))]
+    return digest([*named, identify_model(base), seed, held, *identify_scale(scale)])
 
 
 def train_preference(
@@ -94,7 +96,7 @@ def train_preference(
         with explain_writes(what, folder):
             checkpoint = on_first(work.open)
         reference = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
-        order = plan_rows(phase, [row.length for row in rows], seed)
+        order = plan_rows(phase, [row.length for row in rows], seed, [row.tokens for row in rows])
         arguments = choose_phase_arguments(phase, len(order), work, seed)
         if phase.method == "dpo":
             whole = None if phase.lora else base
@@ -107,8 +109,8 @@ def train_preference(
         state = run_trainer(kind, what, work, checkpoint, on_step, model=model, **parts)
         after = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         margins = [float((logs[:, 0] - logs[:, 1]).mean()) for logs in (reference, after)]
-        counts = {"records": len(rows), "tokens": sum(row.length for row in rows), "left_out": left_out, "margins": margins}
-        counts["tokens_read"] = sum(rows[index].length for index in order)
+        counts = {"records": len(rows), "tokens": sum(row.tokens for row in rows), "left_out": left_out, "margins": margins}
+        counts["tokens_read"] = sum(rows[index].tokens for index in order)
         counts["trained_on"] = list_sides(pairs.filter(pl.col("record_id").is_in({rows[index].pair_id for index in order})))
         return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
 
@@ -126,7 +128,7 @@ def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_siz
 
 
 def _collate(tokenizer: Any, rows: Sequence[PairRow]) -> dict[str, Any]:
-    """Tensors of shape (2 rows, longest side): the chosen sides, then the rejected; `completion` marks the tokens of responses."""
+    """Tensors of shape (2 rows, longest side): the chosen sides, then the rejected; `completion_mask` marks the tokens of responses."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -136,16 +138,16 @@ def _collate(tokenizer: Any, rows: Sequence[PairRow]) -> dict[str, Any]:
     return {
         "input_ids": pad_sequence(ids, batch_first=True, padding_value=tokenizer.pad_token_id or 0),
         "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
-        "completion": pad_sequence(marks, batch_first=True),
+        "completion_mask": pad_sequence(marks, batch_first=True),
     }
 
 
 def _sum_logs(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Log-likelihoods of chosen and rejected responses (pairs,), and the mean of a chosen response's token in nats, negative."""
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
-    tokens = logits.log_softmax(-1).gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * batch["completion"][:, 1:]
+    tokens = logits.log_softmax(-1).gather(-1, batch["input_ids"][:, 1:, None])[..., 0] * batch["completion_mask"][:, 1:]
     chosen, rejected = tokens.sum(1).chunk(2)
-    return chosen, rejected, chosen.sum() / batch["completion"][: len(chosen), 1:].sum()
+    return chosen, rejected, chosen.sum() / batch["completion_mask"][: len(chosen), 1:].sum()
 
 
 def _switch_dropout_off(model: Any) -> None:
@@ -169,18 +171,22 @@ def _build_dpo(
     except ImportError as error:
         raise FactoryError(f"preference tuning by dpo needs the library trl, which is not installed: {INSTALL_TRL}") from error
 
-    class OwnTokens(DPOTrainer):  # type: ignore[misc]
+    class OwnTokens(weigh_by_step(DPOTrainer)):  # type: ignore[misc]
         """Rows come as tokens, encoded and counted before: TRL would cut those too long in silence."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.model_accepts_loss_kwargs = False  # the loss is a mean over pairs, so accumulated batches are averaged
             if base is None:
                 # TRL's copy of the new adapter, which changes nothing: without it, the reference is the model with its adapter off.
                 self.model.delete_adapter("ref")
 
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
             return dataset
+
+        def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+            pairs, tokens = self.take_shares(inputs, num_items_in_batch)
+            self.loss_weights = [pairs, settings.sft_weight * tokens]
+            return super().compute_loss(model, inputs, return_outputs)
 
     columns = {f"{name}_ids": [list(getattr(row, name)) for row in rows] for name in ("prompt", "chosen", "rejected")}
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, settings.sft_weight]}
@@ -197,15 +203,14 @@ def _build_rpo(
     import torch
     from transformers import Trainer, TrainingArguments
 
-    class RewardAware(Trainer):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.model_accepts_loss_kwargs = False
-
+    class RewardAware(weigh_by_step(Trainer)):  # type: ignore[misc]
         def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             chosen, rejected, supervised = _sum_logs(model, inputs)
             ratio = (chosen - inputs["reference"][:, 0]) - (rejected - inputs["reference"][:, 1])
-            loss = rpo_loss(settings.beta * ratio, settings.eta * inputs["margin"]).mean() - settings.sft_weight * supervised
+            pairs, tokens = self.take_shares(inputs, num_items_in_batch)
+            loss = (
+                pairs * rpo_loss(settings.beta * ratio, settings.eta * inputs["margin"]).mean() - settings.sft_weight * tokens * supervised
+            )
             return (loss, {}) if return_outputs else loss
 
     def collate(indices: Sequence[int]) -> dict[str, Any]:

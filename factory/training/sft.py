@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision
+from factory.pico.models import identify_model
 from factory.records import digest, digest_frame
 from factory.scale_spec import ScaleSpec
 from factory.training.adapter import add_adapter
@@ -53,7 +53,7 @@ def fingerprint_phase(
     """
     held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
     read = digest_frame(in_order(records))
-    return digest(["phase", describe_settings(phase), read, model_revision(base), seed, held, *identify_scale(scale)])
+    return digest(["phase", describe_settings(phase), read, identify_model(base), seed, held, *identify_scale(scale)])
 
 
 def train_phase(

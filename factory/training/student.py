@@ -6,7 +6,7 @@ from typing import Any
 
 from factory.faults import FactoryError
 from factory.pico.models import resolve_model
-from factory.training.data import find_turn_end
+from factory.training.data import find_turn_end, lacks_turn_end
 
 
 def open_tokenizer(student: str) -> Any:
@@ -49,6 +49,13 @@ def open_student(student: str) -> tuple[Any, Any]:
         raise FactoryError(
             f"student {student!r}: its tokenizer has no EOS token, so the student could not learn where an answer ends. "
             "Name the token that ends an assistant's turn as `eos_token` in its tokenizer_config.json."
+        )
+    if lacks_turn_end(tokenizer):
+        raise FactoryError(
+            f"student {student!r}: under its chat template no control token ends an assistant's turn and is trained on, so the student "
+            "could not learn where an answer ends. Write its EOS token after the content of an assistant's message in the "
+            "chat_template.jinja of its folder (and before {% endgeneration %}, where it marks what the assistant writes), or give another "
+            "student."
         )
     _stop_at_turn_end(model, tokenizer)
     return model, tokenizer

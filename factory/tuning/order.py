@@ -38,10 +38,14 @@ def plan_order(lengths: Sequence[int], epochs: float, batch_size: int, seed: int
     return order + waiting
 
 
-def plan_tokens(lengths: Sequence[int], tokens: int, batch_size: int, seed: int) -> list[int]:
-    """The order of as many rows as together have `tokens` tokens, the last of them whole, in as many epochs as that takes."""
-    if not sum(lengths):
+def plan_tokens(lengths: Sequence[int], tokens: int, batch_size: int, seed: int, costs: Sequence[int] | None = None) -> list[int]:
+    """The order of as many rows as together have `tokens` tokens, the last of them whole, in as many epochs as that takes.
+
+    `costs` are the tokens that rows count, where they are others than the `lengths` by which rows are laid side by side.
+    """
+    counted = lengths if costs is None else costs
+    if not sum(counted):
         return []
-    order = plan_order(lengths, math.ceil(tokens / sum(lengths)), batch_size, seed)
-    read = itertools.accumulate(lengths[row] for row in order)
+    order = plan_order(lengths, math.ceil(tokens / sum(counted)), batch_size, seed)
+    read = itertools.accumulate(counted[row] for row in order)
     return order[: next(count for count, total in enumerate(read, 1) if total >= tokens)]

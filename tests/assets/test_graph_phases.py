@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 from plant import ADDITION, LENIENT, TOO_FEW, Plant, Said
 
+from factory.records import digest_frame
 from resources.home import open_instance
 
 FIRST = {
@@ -73,6 +74,8 @@ def test_a_phase_whose_weights_are_no_numbers_fails_and_the_student_before_stays
 
 
 def test_a_preference_phase_reads_the_lines_pairs_and_a_trace_tells_who_was_trained_on(copied: Plant, cli: Callable[..., Said]) -> None:
+    import mlflow
+
     copied.write_line(
         validation={"gates": LENIENT, "waivers": [TOO_FEW]},
         generation={"teacher": {"model": "pico-teacher", "batch_size": 10}, "candidates_per_leaf": 20, "responses_per_instruction": 4},
@@ -106,3 +109,8 @@ def test_a_preference_phase_reads_the_lines_pairs_and_a_trace_tells_who_was_trai
     unread = set(accepted["record_id"]) - set(read["record_id"])
     for record, told in ((min(unread), False), (min(roles["record"]), True), (min(roles["rejected"] - roles["chosen"]), True)):
         assert (student["model"] in re.sub(r"[\s│]", "", cli("trace", record).out)) == told, record
+    mlflow.set_tracking_uri(f"sqlite:///{copied.home.mlflow / 'mlflow.db'}")
+    told = mlflow.get_run(copied.shelf().facts("student_prefer")["mlflow_run"])
+    (read,) = told.inputs.dataset_inputs
+    assert (read.dataset.name, read.dataset.digest) == ("preference pairs", digest_frame(pairs))
+    assert told.data.params["base_revision"] == copied.frame("student_sft")["revision"][0]

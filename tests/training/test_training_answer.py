@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_student import CONTEXT_TOKENS, save_student, write_records
+from transformers import AutoTokenizer, GenerationConfig
 
 from factory.generation.local_teacher import LocalTeacher
+from factory.pico.models import resolve_model
 from factory.training import Problem, answer_problems
 
 
@@ -72,6 +75,20 @@ def test_a_model_with_an_adapter_answers_as_the_two_merged(student: Path, tmp_pa
     answers = answer_problems(LocalTeacher(str(student), None, 6, str(tmp_path / "adapter")), asked, 12, 6)
     assert answers == answer_problems(tmp_path / "merged", asked, 12, 6)
     assert answers != answer_problems(student, asked, 12, 6)
+
+
+def test_an_answer_ends_where_the_template_ends_a_turn_though_the_model_names_another_end(tmp_path: Path) -> None:
+    """As Qwen2.5's base. A student that learnt nothing would beat it by stopping alone."""
+    base = Path(shutil.copytree(resolve_model("pico-teacher"), tmp_path / "base"))
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"eos_token": "<|pad|>"}))
+    GenerationConfig(eos_token_id=AutoTokenizer.from_pretrained(base).eos_token_id).save_pretrained(base)
+    asked = problems()[:4]
+    answers = answer_problems(base, asked, 24, 4)
+    assert answers == answer_problems("pico-teacher", asked, 24, 4)
+    assert all(answer and "<|" not in answer for answer in answers)
+    # A teacher stops where it says itself.
+    assert any("<|end|>" in answer for answer in answer_problems(LocalTeacher(str(base)), asked, 24, 4))
 
 
 def test_no_problems_open_no_model() -> None:

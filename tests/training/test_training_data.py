@@ -149,6 +149,15 @@ def test_prompt_that_the_answer_changes_is_left_out(tokenizer: Any) -> None:
     assert encode_records(other, make_records([(USER, None, RESPONSE)]), 128).left_out == {"prompt_not_kept": 1}
 
 
+@pytest.mark.parametrize("template", [CHATML, MARKED_CHATML])
+def test_prompt_that_an_answer_does_not_follow_is_left_out_whether_marked_or_not(template: str, chatml: Any) -> None:
+    """The model is asked with more than is written before what it learns."""
+    other = copy.deepcopy(chatml)
+    other.chat_template = template.replace("assistant\\n' }}{% endif", "assistant\\nPlan: ' }}{% endif")
+    assert other.chat_template != template
+    assert encode_records(other, make_records([(USER, None, RESPONSE)]), 128).left_out == {"prompt_not_kept": 1}
+
+
 def test_template_that_marks_nothing_of_an_answer_is_counted(tokenizer: Any) -> None:
     other = copy.deepcopy(tokenizer)
     other.chat_template = (

@@ -132,6 +132,18 @@ def test_rpo_of_a_boundless_reward_trains_as_trls_dpo(student: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("method", ["dpo", "rpo"])
+def test_accumulated_batches_make_the_step_of_one_whole_batch(method: str, student: Path, tmp_path: Path) -> None:
+    """The third step has a batch of three pairs and one of a single pair."""
+    settings: dict[str, object] = {"epochs": 0.8, "learning_rate": 1e-3, "warmup_ratio": 0, "preference": {"sft_weight": 0.5}}
+    whole = train(method, student, tmp_path / "whole", batch_size=6, **settings)
+    cut = train(method, student, tmp_path / "cut", batch_size=3, gradient_accumulation=2, **settings)
+    assert whole.steps == cut.steps == 3
+    for name, tensor in load_file(whole.folder / "model.safetensors").items():
+        assert torch.allclose(tensor, load_file(cut.folder / "model.safetensors")[name], atol=1e-5), name
+    assert [loss for _, loss in cut.losses] == pytest.approx([loss for _, loss in whole.losses], rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["dpo", "rpo"])
 def test_a_stopped_phase_ends_at_the_same_bytes(method: str, student: Path, tmp_path: Path) -> None:
     whole = train(method, student, tmp_path / "whole")
 
@@ -163,6 +175,18 @@ def test_pairs_with_personal_data_on_either_side_are_refused_and_counted(student
     assert choose_pairs(short, pairs, str(student), report).left_out == {"personal_data": 2, "response_too_long": 1}
     with pytest.raises(FactoryError, match=r"phase 'prefer': none of 0 .*the line makes none.*responses_per_instruction"):
         choose_pairs(phase("dpo"), pairs.clear(), str(student), report)
+
+
+def test_a_budget_of_tokens_is_of_both_sides_of_the_pairs(student: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(student)
+    texts = (
+        f"<|user|>{asked}<|end|><|assistant|>{side}<|end|>" for n, (asked, right) in enumerate(WRITTEN) for side in (right, f"No {n}.")
+    )
+    sides = [len(tokenizer(text)["input_ids"]) for text in texts]
+    trained = train("rpo", student, tmp_path, epochs=None, tokens=1500)
+    assert trained.tokens == sum(sides)
+    longest = max(one + other for one, other in zip(sides[::2], sides[1::2], strict=True))
+    assert trained.tokens_read is not None and 1500 <= trained.tokens_read < 1500 + longest
 
 
 def test_pairs_that_are_too_long_or_write_control_tokens_are_left_out(student: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from tiny_student import CONTEXT_TOKENS, make_records, save_student, write_recor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.training import Problem, answer_problems, fingerprint_phase, train_phase
+from factory.records import PREFERENCE
+from factory.training import Problem, answer_problems, fingerprint_phase, fingerprint_preference, train_phase
 from factory.training_spec import PhaseSpec
 
 PHASE = PhaseSpec(name="sft", epochs=2, batch_size=8, save_steps=5)
@@ -110,6 +111,13 @@ def test_fingerprint_follows_the_base_but_not_its_place(student: Path, tmp_path:
     wider = save_student(tmp_path / "wider", hidden=32)
     assert fingerprint_phase(PHASE, records, str(student), 0) == fingerprint_phase(PHASE, records, str(copied), 0)
     assert fingerprint_phase(PHASE, records, str(student), 0) != fingerprint_phase(PHASE, records, str(wider), 0)
+
+
+def test_bases_of_the_hub_are_never_taken_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert fingerprint_phase(PHASE, write_records(4), "someone/one", 0) != fingerprint_phase(PHASE, write_records(4), "someone/other", 0)
+    other, pairs = PHASE.model_copy(update={"method": "dpo"}), pl.DataFrame(schema=PREFERENCE)
+    assert fingerprint_preference(other, pairs, "someone/one", 0) != fingerprint_preference(other, pairs, "someone/other", 0)
 
 
 def test_refuses_a_release_of_which_nothing_is_left(student: Path, tmp_path: Path) -> None:

@@ -142,6 +142,16 @@ def test_a_pair_is_cut_where_a_record_is(name: str) -> None:
         assert getattr(pair, side) == tuple(token for token, trained in zip(ids[start:], inside[start:], strict=True) if trained)
 
 
+@pytest.mark.parametrize("written", ["{{ m.content }}\n", "{% generation %}{{ m.content }}{% endgeneration %}<|end|>"])
+def test_a_student_whose_template_ends_no_turn_is_refused(written: str, student: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(student, tmp_path / "base"))
+    turn = "{% if m.role == 'user' %}<|user|>{{ m.content }}{% else %}<|assistant|>" + written + "{% endif %}"
+    asked = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    (base / "chat_template.jinja").write_text("{% for m in messages %}" + turn + "{% endfor %}" + asked)
+    with pytest.raises(FactoryError, match=r"no control token ends an assistant's turn .*EOS token .*chat_template\.jinja"):
+        train_phase(PhaseSpec(name="sft", epochs=1), write_records(3), str(base), tmp_path / "work", 0)
+
+
 def test_a_student_of_another_end_stops_where_its_template_ends_a_turn(student: Path, tmp_path: Path) -> None:
     """As Qwen2.5's base: its EOS ends a text, its template ends a turn with another token."""
     base = shutil.copytree(student, tmp_path / "base")

@@ -112,7 +112,7 @@ def test_a_launch_that_is_killed_leaves_no_process_and_the_next_ends_at_the_same
     assert steps == list(range(6, 16)), "it goes on from the checkpoint of step 5"
     for file in sorted(together.folder.iterdir()):
         assert (trained.folder / file.name).read_bytes() == file.read_bytes(), file.name
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model", "trained_on.parquet"]
 
 
 WORKER = """

@@ -100,7 +100,7 @@ def test_killed_phase_ends_at_the_same_bytes(processes: ForkServerContext, stude
     code, steps = run(processes, student, killed, None)
     assert (code, steps) == (0, [])
     assert_same(tmp_path / "whole", killed)
-    assert sorted(path.name for path in killed.iterdir()) == ["fingerprint", "finished.json", "model"]
+    assert sorted(path.name for path in killed.iterdir()) == ["fingerprint", "finished.json", "model", "trained_on.parquet"]
 
 
 def assert_same(whole: Path, killed: Path) -> None:

@@ -69,7 +69,7 @@ def test_phase_counts_what_it_used_and_left_out(student: Path, tmp_path: Path) -
 
 def test_finished_model_opens_and_leaves_nothing_else_behind(student: Path, tmp_path: Path) -> None:
     trained = train_phase(PHASE, write_records(8), str(student), tmp_path, 0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model", "trained_on.parquet"]
     assert "training_args.bin" not in {path.name for path in trained.folder.iterdir()}
     assert json.loads((trained.folder / "config.json").read_text()) == json.loads((student / "config.json").read_text())
     assert AutoTokenizer.from_pretrained(trained.folder).chat_template == AutoTokenizer.from_pretrained(student).chat_template

@@ -95,7 +95,7 @@ def open_contest(home: Home, line: Line | None, phase: str | None, model: str | 
         grader = _read_model(judge, GraderSpec, "judge")
     if grader is None:
         of_line = "" if line is None else f"line {line.name} names no training.evaluation.grader: name one there, or "
-        raise FactoryError(f"Nobody grades the answers: {of_line}give --judge, a YAML file with the keys of a judge (docs/training.md).")
+        raise FactoryError(f"Nobody grades the answers: {of_line}give --judge, a YAML file with the keys of a judge (docs/evaluation.md).")
     (opened,) = open_judges([grader], models.teacher)
     return Contest(
         name=name,

@@ -114,7 +114,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         )
         before = (asset_key(line, student_name(line.training.plan[number - 1])), frames["before"]) if number else None
         store_trained_on(keeper.store, key, kept.frame, before)
-        if "mlflow_run" not in kept.facts:
+        # A phase that was not the last one before was told without being registered.
+        if ("mlflow_version" if last else "mlflow_run") not in kept.facts:
             registered = describe_student(line, kept.frame, work, frames["training_mix"]) if last else None
             told = tell_student(tracking, line, context.run_id, phase, data.records, kept, release, registered)
             kept = keeper.annotate(key, kept, told)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -130,7 +131,8 @@ def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: 
     judged = find_settled(history, tuned, digest_ids(problem.problem_id for problem in problems))
     rival = judged["rival"][-1] if judged.height else find_champion(history)
     folder = find_folder(history, rival)
-    return models | ({"champion": folder} if folder and rival != tuned else {})
+    there = folder is not None and (Path(folder) / "config.json").is_file()
+    return models | ({"champion": str(folder)} if there and rival != tuned else {})
 
 
 def _answer(line: Line, keeper: Keeper, name: str, model: str | LocalTeacher, problems: Sequence[Problem], *, refresh: bool) -> Kept:

@@ -9,6 +9,8 @@ import polars as pl
 from factory.training.standing import Standing
 from factory.training.statistics import Comparison, compare
 
+GREATEST_P = 0.05
+"""Of the paired test: a bootstrap of few problems, of which few differ, promises more than they show."""
 HELD_OUT = "holdout"
 """Origin of the problems that are held-out seed examples, which people wrote."""
 
@@ -27,9 +29,9 @@ class Promotion:
 def decide_promotion(answers: pl.DataFrame, champion_present: bool, standing: Standing | None = None) -> Promotion:
     """Decides from the `answers` (records.ANSWER) of "tuned" and its rival: "champion" where there is one, else "base".
 
-    It is promoted where the whole interval of the paired difference on all problems, which are all held out of training, lies above 0; that
-    on the held-out seed examples alone does not lie wholly below 0, so that fresh problems outweigh no loss on real data; and its
-    `standing` has no obstacle.
+    It is promoted where the whole interval of the paired difference on all problems, which are all held out of training, lies above 0, and
+    McNemar's exact test agrees; that on the held-out seed examples alone does not lie wholly below 0, so that fresh problems outweigh no
+    loss on real data; and its `standing` has no obstacle.
     Raises FactoryError where the two did not answer the same problems.
     """
     standing = standing or Standing()
@@ -37,14 +39,16 @@ def decide_promotion(answers: pl.DataFrame, champion_present: bool, standing: St
     comparison = compare(answers, "tuned", rival)
     real = answers.filter(origin=HELD_OUT)
     held_out = None if real.is_empty() else compare(real, "tuned", rival)
-    won, worse = comparison.low > 0, held_out is not None and held_out.high < 0
+    above, sure = comparison.low > 0, comparison.p_value < GREATEST_P
+    won, worse = above and sure, held_out is not None and held_out.high < 0
     measured = _tell(comparison, rival)
     sentences = []
     if won and not worse and not standing.obstacles:
         sentences.append(f"Promoted: {measured}")
     else:
         stays = "the champion stays" if champion_present else "there is still no champion"
-        verdict = "" if won else ", so the interval does not lie wholly above 0"
+        missed = "the paired test does not tell the two apart" if above else "the interval does not lie wholly above 0"
+        verdict = "" if won else f", so {missed}"
         sentences.append(f"Not promoted, {stays}: {measured}{verdict}")
         if worse and held_out is not None:
             sentences.append(f"It is worse on the {held_out.problems} held-out examples: {_tell_interval(held_out)}")

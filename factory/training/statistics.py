@@ -13,6 +13,8 @@ from factory.validation.intervals import CONFIDENCE, seeded, wilson
 
 ALL = "all"
 """In place of a leaf or an origin: every one of them."""
+FEWEST = 5
+"""Problems of a leaf that is resampled by itself."""
 RESAMPLES = 10_000
 """Draws of the bootstrap: the ends of a 95 % interval settle to about a hundredth of its width."""
 
@@ -61,13 +63,14 @@ def compare(answers: pl.DataFrame, a: str, b: str, seed: int = 0) -> Comparison:
     """The paired difference of the models that `answers` (records.ANSWER) calls `a` and `b`.
 
     The interval is the percentile bootstrap (Efron & Tibshirani 1993, ch. 13) with problems resampled within their leaf, since a line's
-    leaves are given and its problems are drawn. The p-value is of the exact McNemar test (McNemar 1947), two-sided.
+    leaves are given and its problems are drawn; where all differences are the same, and resampling says nothing, it is that of Clopper &
+    Pearson (1934) for the share that is so, the others being wholly the other way. The p-value is of the exact McNemar test (McNemar 1947),
+    two-sided.
     Raises FactoryError where there are no problems or the two did not answer the same ones.
     """
     pairs = _pair(answers, a, b)
     wins, losses = (int(pairs.filter(pl.col("difference") == sign).height) for sign in (1, -1))
-    totals = sum(resample_leaves(pairs, seed))
-    low, high = np.quantile(totals / pairs.height, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = _bound_difference(pairs, seed)
     return Comparison(
         a=a,
         b=b,
@@ -75,8 +78,8 @@ def compare(answers: pl.DataFrame, a: str, b: str, seed: int = 0) -> Comparison:
         accuracy_a=int(pairs["right_a"].sum()) / pairs.height,
         accuracy_b=int(pairs["right_b"].sum()) / pairs.height,
         difference=(wins - losses) / pairs.height,
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         confidence=CONFIDENCE,
         wins=wins,
         losses=losses,
@@ -130,15 +133,32 @@ def _pair(answers: pl.DataFrame, a: str, b: str) -> pl.DataFrame:
 def resample_leaves(pairs: pl.DataFrame, seed: int) -> Iterator[np.ndarray]:
     """For each leaf the sum of its resampled differences, one for each draw. `pairs`: a row a problem, columns leaf and difference.
 
-    A difference is −1, 0 or 1, so drawing n problems with replacement is drawing the counts of the three from a multinomial.
+    Of n problems n − 1 are drawn with replacement, and their sum is scaled to n: drawing n would understate the variance by (n − 1)/n in
+    each leaf (Rao & Wu 1988). Leaves of fewer than FEWEST problems, which alone show little of their spread, are one leaf together.
+    A difference is −1, 0 or 1, so drawing problems is drawing the counts of the three from a multinomial.
     """
-    leaves = pairs.group_by("leaf", maintain_order=True).agg(
-        size=pl.len(), wins=(pl.col("difference") == 1).sum(), losses=(pl.col("difference") == -1).sum()
+    size = pl.len().over("leaf")
+    leaves = (
+        pairs.with_columns(leaf=pl.when(size < FEWEST).then(pl.lit(ALL)).otherwise(pl.col("leaf")))
+        .group_by("leaf", maintain_order=True)
+        .agg(size=pl.len(), wins=(pl.col("difference") == 1).sum(), losses=(pl.col("difference") == -1).sum())
     )
-    for leaf, size, wins, losses in leaves.iter_rows():
-        shares = np.array([losses, size - wins - losses, wins]) / size
-        counts = seeded(f"bootstrap/{seed}/{leaf}").multinomial(size, shares, RESAMPLES)
-        yield counts[:, 2] - counts[:, 0]
+    for leaf, problems, wins, losses in leaves.iter_rows():
+        shares = np.array([losses, problems - wins - losses, wins]) / problems
+        drawn = max(problems - 1, 1)
+        counts = seeded(f"bootstrap/{seed}/{leaf}").multinomial(drawn, shares, RESAMPLES)
+        yield (counts[:, 2] - counts[:, 0]) * (problems / drawn)
+
+
+def _bound_difference(pairs: pl.DataFrame, seed: int) -> tuple[float, float]:
+    tail = (1 - CONFIDENCE) / 2
+    if pairs["difference"].n_unique() == 1:
+        beyond = 1 - tail ** (1 / pairs.height)
+        same = int(pairs["difference"][0])
+        return max(same - beyond * (1 + abs(same)), -1.0), min(same + beyond * (1 + abs(same)), 1.0)
+    totals = sum(resample_leaves(pairs, seed))
+    low, high = np.clip(np.quantile(totals / pairs.height, [tail, 1 - tail]), -1, 1)
+    return float(low), float(high)
 
 
 def mcnemar(wins: int, losses: int) -> float:

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 from plant import LENIENT, Plant
 
-from assets.champion import CHAMPION
+from assets.champion import CHAMPION, digest_ids
 from assets.definitions import build_definitions, build_resources
 from factory.records import digest_frame
 from resources.home import open_instance
@@ -33,10 +33,14 @@ def win(plant: Plant) -> None:
 
 def judge(plant: Plant) -> dict[str, Any]:
     """Makes the asset `champion` alone, as in Dagster's pages; the last decision."""
+    make(plant, "champion")
+    return plant.frame("champion").row(-1, named=True)
+
+
+def make(plant: Plant, asset: str) -> None:
     job = build_definitions([plant.line], build_resources(plant.home)).resolve_job_def("tiny")
     with open_instance(plant.home) as instance:
-        assert job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(["tiny", "champion"])]).success
-    return plant.frame("champion").row(-1, named=True)
+        assert job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(["tiny", asset])]).success
 
 
 def test_a_changed_release_keeps_a_winner_from_the_crown_until_it_is_put_right(copied: Plant) -> None:
@@ -80,6 +84,21 @@ def test_a_champion_whose_model_is_gone_is_named_and_the_base_is_the_rival(copie
     decided = judge(copied)
     assert decided["promoted"] and decided["rival"] is None
     assert "The last champion, pico@gone of release v-old, is no longer in /nowhere, so it was compared with the base" in decided["reason"]
+
+
+def test_a_champion_is_evaluated_again_though_its_rival_of_then_is_gone(copied: Plant) -> None:
+    tuned = copied.frame("student_sft").row(0, named=True)
+    judged = {"problems": digest_ids(copied.frame("evaluation").filter(model="tuned")["problem_id"]), "promoted": True}
+    history = pl.DataFrame(
+        [
+            {"student": "pico@gone", "model": "/nowhere", "problems": "p", "promoted": True},
+            {"student": tuned["revision"], "model": tuned["model"], "rival": "pico@gone", **judged},
+        ],
+        schema=CHAMPION,
+    )
+    open_store(copied).write(dg.AssetKey(["tiny", "champion"]), None, history, Stamp("", digest_frame(history)))
+    make(copied, "evaluation")
+    assert set(copied.frame("evaluation")["model"]) == {"base", "tuned", "teacher"}
 
 
 def test_what_mlflow_could_not_be_told_is_told_by_the_next_run(copied: Plant) -> None:

@@ -51,6 +51,12 @@ def test_phases_hang_together_and_are_not_done_again(copied: Plant) -> None:
     assert copied.frame("student_foundation").row(0, named=True) == first
     assert copied.frame("student_skills")["revision"][0] != second["revision"]
 
+    assert "mlflow_version" not in copied.shelf().facts("student_foundation")
+    tune(copied, FIRST)
+    assert copied.frame("student_foundation").row(0, named=True) == first
+    version = copied.mlflow().get_model_version_by_alias("tiny_student", "candidate")
+    assert version.tags["factory.revision"] == first["revision"], "a phase that became the last one is the line's student"
+
 
 def test_a_phase_without_data_fails_by_its_name(copied: Plant, cli: Callable[..., Said]) -> None:
     copied.write_line(training={"preset": "lab", "evaluation": {"problems_per_leaf": 2}})

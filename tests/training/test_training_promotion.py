@@ -39,6 +39,20 @@ def test_lead_within_chance_is_not_enough() -> None:
     assert "\n" not in promotion.reason
 
 
+@pytest.mark.parametrize("tuned, problems", [([1], 20), ([1] * 3, 3)])
+def test_a_few_lucky_problems_make_no_champion(tuned: list[int], problems: int) -> None:
+    answers = make_answers({"base": [0] * problems, "tuned": tuned + [0] * (problems - len(tuned))}, [f"a/{at}" for at in range(problems)])
+    promotion = decide_promotion(answers, champion_present=False)
+    assert not promotion.promote and promotion.comparison.low < promotion.comparison.difference
+
+
+def test_what_the_paired_test_does_not_tell_apart_is_not_promoted() -> None:
+    answers = make_answers({"base": [0] * 100, "tuned": [1] * 5 + [0] * 95})
+    promotion = decide_promotion(answers, champion_present=False)
+    assert promotion.comparison.low > 0 and promotion.comparison.p_value == pytest.approx(0.0625)
+    assert not promotion.promote and promotion.reason.endswith("so the paired test does not tell the two apart.")
+
+
 def test_equal_students_do_not_replace_each_other() -> None:
     assert not decide_promotion(make_answers({"champion": MIDDLE, "tuned": MIDDLE}), champion_present=True).promote
 

@@ -110,6 +110,22 @@ def test_interval_agrees_with_the_stratified_standard_error() -> None:
     assert comparison.high == pytest.approx(110 / 300 + Z * error, abs=0.005)
 
 
+def test_small_leaves_have_the_spread_of_their_problems() -> None:
+    # Two problems a leaf, which differ by 0 or 1: taken leaf by leaf they would show half of the variance, one problem a leaf none of it.
+    right = [1, 0] * 10
+    pairs = compare(make_answers({"a": right, "b": [0] * 20}, [f"l/{at // 2}" for at in range(20)]), "a", "b")
+    single = compare(make_answers({"a": right, "b": [0] * 20}, [f"l/{at}" for at in range(20)]), "a", "b")
+    error = math.sqrt(0.25 * 20 / 19 / 20)
+    for comparison in (pairs, single):
+        assert (comparison.high - comparison.low) / 2 == pytest.approx(Z * error, abs=0.03)
+
+
+@pytest.mark.parametrize("right, low, high", [([1] * 4, 2 * 0.025**0.25 - 1, 1.0), ([0] * 4, 0.025**0.25 - 1, 1 - 0.025**0.25)])
+def test_differences_that_are_all_the_same_are_bounded_exactly(right: list[int], low: float, high: float) -> None:
+    comparison = compare(make_answers({"a": right, "b": [0] * 4}), "a", "b")
+    assert (comparison.low, comparison.high) == (pytest.approx(low), pytest.approx(high))
+
+
 def test_interval_is_seeded() -> None:
     answers = make_answers({"a": [0, 1] * 30, "b": [0, 0, 1] * 20})
     assert compare(answers, "a", "b", seed=1) == compare(answers, "a", "b", seed=1)

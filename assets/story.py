@@ -208,7 +208,9 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
     if answers is not None:
         told = {row["model"]: row for row in summarise(answers).filter(leaf=ALL, origin=ALL).iter_rows(named=True)}
         shown = [f"{name} {_percent(told[name])}" for name in ("base", "tuned", "teacher", "champion") if name in told]
-        yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems"
+        left_out = shelf.facts("evaluation").get("contaminated", 0)
+        beside = f"; {left_out} others left out, as they stand in what is trained on" if left_out else ""
+        yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems{beside}"
     if history is not None and student is not None:
         judged = history.filter(student=student["revision"][0])
         yield "champion", escape(judged["reason"][-1]) if judged.height else "not judged"

@@ -8,6 +8,8 @@ import dagster as dg
 import polars as pl
 
 from assets.champion import build_champion, digest_ids, find_champion, find_folder, read_champions, student_name
+from assets.contamination import keep_contaminated, name_contaminated, reads_pairs, show_contaminated
+from assets.forgetting import READERS, choose_texts, keep_texts, names_texts, tell_forgetting
 from assets.layout import Outcome, Remake, asset_key, line_asset, read_assets
 from assets.leaks import LEAKS, keep_leaks, name_leaks, show_leaks
 from assets.mixing import build_mixing
@@ -20,6 +22,7 @@ from factory.records import ANSWER, digest
 from factory.training import (
     Problem,
     evaluate_model,
+    leave_out,
     make_problems,
     summarise,
 )
@@ -37,6 +40,7 @@ def build_training(line: Line) -> list[dg.AssetsDefinition]:
 def _build_evaluation(line: Line) -> dg.AssetsDefinition:
     key = asset_key(line, "evaluation")
     last = student_name(line.training.plan[-1])
+    optional = [*([] if names_texts(line) else ["seed_documents"]), *(["preference_pairs"] if reads_pairs(line) else [])]
 
     @line_asset(
         line,
@@ -44,8 +48,8 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         "training",
         ANSWER,
         "Answers of the base, the tuned student, the teacher and the champion to held-out examples and fresh verified problems; "
-        "and how well attacks tell from the student which texts were behind it.",
-        ins=read_assets(line, "seed_examples", "training_mix") | {"student": dg.AssetIn(asset_key(line, last))},
+        "how much worse the student predicts real text than its base; and how well attacks tell from it which texts were behind it.",
+        ins=read_assets(line, "seed_examples", "training_mix", *optional) | {"student": dg.AssetIn(asset_key(line, last))},
     )
     def evaluation(
         context: dg.AssetExecutionContext,
@@ -55,25 +59,34 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         student: pl.DataFrame,
         seed_examples: pl.DataFrame,
         training_mix: pl.DataFrame,
+        **more: pl.DataFrame,
     ) -> Outcome:
-        spec = line.training.evaluation
-        problems = make_problems(seed_examples, training_mix, spec.problems_per_leaf, line.seed)
+        documents, pairs = more.get("seed_documents"), more.get("preference_pairs")
+        drawn = make_problems(seed_examples, training_mix, line.training.evaluation.problems_per_leaf, line.seed)
+        contaminated = keep_contaminated(line, keeper, drawn, training_mix, pairs, refresh=config.refresh)
+        if lost := contaminated.facts["leaves_lost"]:
+            context.log.warning(f"All evaluation problems of {', '.join(lost)} stand in what is trained on: these leaves are not measured.")
+        problems, texts = leave_out(drawn, contaminated.frame), choose_texts(line, documents)
         models = _choose_models(line, keeper, student, problems)
-        keeper.progress.start("evaluation", len(models) + len(LEAKS))
+        keeper.progress.start("evaluation", len(models) + len(LEAKS) + (len(READERS) if texts.height else 0))
         answers = [_answer(line, keeper, name, model, problems, refresh=config.refresh) for name, model in models.items()]
         frame = pl.concat(kept.frame.with_columns(model=pl.lit(name)) for name, kept in zip(models, answers, strict=True))
         leaks = keep_leaks(line, keeper, student, seed_examples, training_mix, refresh=config.refresh)
-        fingerprint = take_fingerprint([], [kept.fingerprint for kept in (*answers, *leaks.values())], [frame])
-        kept = keeper.keep(key, None, fingerprint, lambda: Made(frame), refresh=config.refresh)
+        read = keep_texts(line, keeper, student, texts, refresh=config.refresh)
+        parts = (contaminated, *answers, *leaks.values(), *read.values())
+        forgotten, forgetting = tell_forgetting(read, frame)
+        fingerprint = take_fingerprint([], [part.fingerprint for part in parts], [frame])
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(frame, {"contaminated": contaminated.frame.height}), refresh=config.refresh)
         summary = summarise(frame)
         table = show_table(summary, summary.columns, rows=summary.height)
-        figures = _name_figures(summary) | name_leaks(leaks)
+        figures = _name_figures(summary) | name_leaks(leaks) | forgotten | name_contaminated(contaminated)
         if "mlflow_run" not in kept.facts:
             kept = keeper.annotate(key, kept, tracking.log_evaluation(line.name, context.run_id, figures, table.md_str or "") or {})
-        reused = all(part.reused for part in (*answers, *leaks.values()))
+        reused = all(part.reused for part in parts)
         charted = {name: value for name, value in figures.items() if "/" not in name}
-        shown = show_kept(kept) | {"reused": reused, "accuracy": table, **show_leaks(leaks), **charted, **link_mlflow(kept)}
-        return Outcome(metadata=shown | {"seconds": sum(part.seconds for part in (*answers, *leaks.values()))})
+        shown = show_kept(kept) | {"reused": reused, "accuracy": table, **show_contaminated(contaminated), **forgetting}
+        shown |= {**show_leaks(leaks), **charted, **link_mlflow(kept)}
+        return Outcome(metadata=shown | {"seconds": sum(part.seconds for part in parts)})
 
     return evaluation
 

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from factory.faults import Fault, InputFaults
 from factory.line_flows import FLOW_KEYS, find_flow_faults, locate_flow, locate_set, place_rubrics, place_sets
 from factory.line_models import find_missing_models, get_at, locate_models
+from factory.line_texts import find_text_faults, locate_texts
 from factory.mixing_spec import MixingSpec
 from factory.model_spec import Price, Sampling, TeacherSpec
 from factory.reward_spec import RewardSpec
@@ -159,6 +160,7 @@ def load_line(file: Path) -> Line:
     if not isinstance(source.data, dict):
         raise InputFaults(f"line {file}", [Fault(source.name, 1, 1, "", "expected keys and values, such as 'name: my_line'"), *faults])
     faults = (*faults, *find_seed_faults(source, file.parent), *find_missing_models(source, file), *find_flow_faults(source, file.parent))
+    faults = (*faults, *find_text_faults(source, file.parent))
     try:
         line = Line.model_validate(source.data)
     except ValidationError as error:
@@ -172,7 +174,7 @@ def load_line(file: Path) -> Line:
             get_at(data, place[:-1])[place[-1]] = locate_flow(named, file.parent)
     for place in place_sets(data):
         get_at(data, place[:-1])[place[-1]] = locate_set(get_at(data, place), file.parent)
-    return Line.model_validate(locate_models(data, file))
+    return Line.model_validate(locate_texts(locate_models(data, file), file.parent))
 
 
 def _with_local_flows(spec: GenerationSpec, file: Path) -> GenerationSpec:

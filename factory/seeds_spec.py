@@ -23,6 +23,8 @@ KIND_FOLDERS = "compositional_skills/, foundational_skills/ or knowledge/"
 UNKNOWN = "unknown"
 """Stands where no licence is given, or none that can be read."""
 TABLE_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+DOCUMENT_SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm", ".xhtml", ".pdf")
+"""Those of the readers in factory.seeds.formats."""
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 STEP = re.compile(r"(?!\.)[\w.-]+")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -145,6 +145,9 @@ class EvaluationSpec(Spec):
     problems_per_leaf: int = Field(default=30, ge=0, description="Fresh verified problems for each leaf that has a problem writer.")
     max_new_tokens: int = Field(default=96, ge=1)
     batch_size: int = Field(default=128, ge=1)
+    texts: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Files of real text that forgetting is measured on, or patterns ('texts/*.md'); none: the line's documents."
+    )
 
 
 class TrainingSpec(Spec):

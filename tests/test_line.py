@@ -9,6 +9,8 @@ import pytest
 from factory.faults import InputFaults
 from factory.line import Line, load_line
 from factory.line_models import is_hub_id
+from factory.seeds.formats import SUFFIXES
+from factory.seeds_spec import DOCUMENT_SUFFIXES
 
 HEAD = """\
 name: demo
@@ -252,6 +254,8 @@ BROKEN = [
     ),
     (HEAD + "training:\n  student: ../student\n", 5, 12, "training.student", "a folder, or a hub id 'owner/name'"),
     (HEAD + "training:\n  student: ''\n", 5, 12, "training.student", "is empty"),
+    (HEAD + "training:\n  evaluation: {texts: ['no/**.md']}\n", 5, 24, "training.evaluation.texts[0]", "no file matches"),
+    (HEAD + "training:\n  evaluation: {texts: [demo.yaml]}\n", 5, 24, "training.evaluation.texts[0]", "no kind that is read (.md"),
     (HEAD + "reward:\n\tmodel: x\n", 5, 1, "", "a tab indents this line"),
     (HEAD + "name: again\n", 4, 1, "name", "given twice; the first is on line 1"),
     ("- name: demo\n", 1, 1, "", "expected keys and values"),
@@ -346,6 +350,20 @@ def test_a_flow_that_is_not_there_is_told_at_its_place(tmp_path: Path, monkeypat
     assert told[:2] == [(5, 18, "generation.freeform_flow"), (7, 20, "generation.flows.knowledge/*")] and len(told) == 3
     assert "no bundled flow 'freefrm'; did you mean 'freeform'?" in str(caught.value)
     assert f"no file {tmp_path / 'own.yaml'}" in str(caught.value)
+
+
+def test_texts_by_pattern_become_the_files_that_it_matches(tmp_path: Path) -> None:
+    (tmp_path / "texts/deep").mkdir(parents=True)
+    places = [tmp_path / "texts" / name for name in ("b.md", "deep/a.txt", "deep/c.md", "left_out.html")]
+    for place in places:
+        place.write_text("The sea is salt.\n")
+    given = f"'texts/**/*.md', texts/deep/a.txt, '{tmp_path}/texts/*.md'"
+    line = load(tmp_path, HEAD + f"training:\n  evaluation: {{texts: [{given}]}}\n")
+    assert line.training.evaluation.texts == tuple(str(place) for place in places[:3])
+
+
+def test_the_kinds_of_documents_that_a_line_may_name_are_those_that_are_read() -> None:
+    assert DOCUMENT_SUFFIXES == SUFFIXES
 
 
 SERVED = "server: {base_url: 'http://localhost:8000/v1'}, price: {prompt: 0.1}"

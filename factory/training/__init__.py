@@ -2,8 +2,10 @@
 
 from factory.training.answer import Problem, answer_problems
 from factory.training.choose import PhaseData, choose_data, choose_holdout, count_unused
+from factory.training.contamination import CONTAMINATED, find_contaminated, find_emptied, leave_out, list_trained
 from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.exposure import EXPOSURE, measure_exposure
+from factory.training.forgetting import WINDOWS, Forgetting, compare_texts, measure_perplexity, measure_texts
 from factory.training.membership import MEMBERSHIP, attack_student
 from factory.training.mixing import Mix, count_rows, measure_real_share, mix_records, repeat_rows
 from factory.training.pairs import PairData, choose_pairs
@@ -11,12 +13,16 @@ from factory.training.phase_folder import TrainedPhase
 from factory.training.preference import fingerprint_preference, train_preference
 from factory.training.promotion import Promotion, decide_promotion
 from factory.training.sft import fingerprint_phase, train_phase
-from factory.training.statistics import Comparison, compare, summarise
+from factory.training.statistics import Comparison, compare, count_forgotten, summarise
+from factory.training.texts import read_texts, take_documents
 
 __all__ = [
+    "CONTAMINATED",
     "EXPOSURE",
     "MEMBERSHIP",
+    "WINDOWS",
     "Comparison",
+    "Forgetting",
     "Mix",
     "PairData",
     "PhaseData",
@@ -29,18 +35,28 @@ __all__ = [
     "choose_holdout",
     "choose_pairs",
     "compare",
+    "compare_texts",
+    "count_forgotten",
     "count_rows",
     "count_unused",
     "decide_promotion",
     "evaluate_model",
+    "find_contaminated",
+    "find_emptied",
     "fingerprint_phase",
     "fingerprint_preference",
+    "leave_out",
+    "list_trained",
     "make_problems",
     "measure_exposure",
+    "measure_perplexity",
     "measure_real_share",
+    "measure_texts",
     "mix_records",
+    "read_texts",
     "repeat_rows",
     "summarise",
+    "take_documents",
     "train_phase",
     "train_preference",
 ]

@@ -84,6 +84,33 @@ def compare(answers: pl.DataFrame, a: str, b: str, seed: int = 0) -> Comparison:
     )
 
 
+def count_forgotten(answers: pl.DataFrame, before: str, after: str) -> pl.DataFrame:
+    """By leaf, and of all: how many problems the model `before` got right, and which of these `after` gets wrong.
+
+    Columns: leaf, problems, known (right before), forgotten (of these wrong after), share with its 95 % Wilson score interval low and high
+    (null where nothing was known), learnt (right after, wrong before). Raises FactoryError as `compare` does.
+    """
+    pairs = _pair(answers, after, before)
+    known, change = pl.col("right_b"), pl.col("difference")
+    counts = (
+        pl.concat([pairs, pairs.with_columns(leaf=pl.lit(ALL))])
+        .group_by("leaf")
+        .agg(problems=pl.len().cast(pl.Int64), known=known.sum().cast(pl.Int64), forgotten=(change == -1).sum(), learnt=(change == 1).sum())
+        .sort(pl.col("leaf") == ALL, "leaf")
+    )
+    intervals = [wilson(lost, known) if known else (None, None) for known, lost in counts.select("known", "forgotten").iter_rows()]
+    return counts.select(
+        "leaf",
+        "problems",
+        "known",
+        pl.col("forgotten").cast(pl.Int64),
+        pl.when(pl.col("known") > 0).then(pl.col("forgotten") / pl.col("known")).alias("share"),
+        pl.Series("low", [low for low, _ in intervals], dtype=pl.Float64),
+        pl.Series("high", [high for _, high in intervals], dtype=pl.Float64),
+        pl.col("learnt").cast(pl.Int64),
+    )
+
+
 def _pair(answers: pl.DataFrame, a: str, b: str) -> pl.DataFrame:
     """One row per problem: leaf, right_a, right_b (0 or 1) and their difference."""
     of_a, of_b = (

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 from lab_vs_self_instruct import place_records
-from study import Found, Material, Tuned, decide, measure_texts, prefer, read_material, run_seeds, tune_plan, write_candidates, write_texts
+from study import Found, Material, Tuned, decide, prefer, read_material, read_texts, run_seeds, tune_plan, write_candidates, write_texts
 from study_tables import print_accuracies, print_differences, print_forgetting, print_leaves, print_phases
 
 from factory.line import load_line
@@ -29,19 +29,21 @@ from factory.training import evaluate_model, make_problems
 from factory.training_spec import PRESETS, PhaseSpec, TuningSpec
 
 LEAF_LOCAL, POOL = "leaf-local", "self_instruct"
-CONSTANT = TuningSpec(schedule="constant")
-LAB = PRESETS["lab"](TuningSpec())
+LINEAR, CONSTANT = TuningSpec(schedule="linear"), TuningSpec(schedule="constant")
+STACKED, LAB = PRESETS["stacked"](LINEAR), PRESETS["lab"](CONSTANT)
 SUPERVISED = {
-    "stacked": (LEAF_LOCAL, PRESETS["stacked"](TuningSpec())),
+    "stacked": (LEAF_LOCAL, STACKED),
     "stacked, constant rate": (LEAF_LOCAL, PRESETS["stacked"](CONSTANT)),
     "lab": (LEAF_LOCAL, LAB),
+    "lab, linear rate": (LEAF_LOCAL, PRESETS["lab"](LINEAR)),
     "lab without replay": (LEAF_LOCAL, tuple(phase.model_copy(update={"replay": 0.0}) for phase in LAB)),
-    "stacked on Self-Instruct": (POOL, PRESETS["stacked"](TuningSpec())),
+    "stacked on Self-Instruct": (POOL, STACKED),
 }
-"""Data and plan of each arm. The preset `lab` holds its rate constant, so `stacked, constant rate` tells phases from schedule."""
+"""Data and plan of each arm. The presets hold the rate constant in `lab` and bring it to 0 in `stacked`; each is tried with the other's
+schedule too, which tells phases from schedule."""
 PREFERRED = {
-    "stacked + DPO": PhaseSpec(name="dpo", method="dpo", epochs=1, learning_rate=1e-4),
-    "stacked + RPO": PhaseSpec(name="rpo", method="rpo", epochs=1, learning_rate=1e-4),
+    "stacked + DPO": PhaseSpec(name="dpo", method="dpo", epochs=3, learning_rate=1e-4),
+    "stacked + RPO": PhaseSpec(name="rpo", method="rpo", epochs=3, learning_rate=1e-4),
 }
 """The phase after `stacked`."""
 ARMS = (*SUPERVISED, *PREFERRED)
@@ -49,6 +51,8 @@ PAIRS = (
     ("stacked", "base"),
     ("lab", "stacked"),
     ("lab", "stacked, constant rate"),
+    ("lab, linear rate", "stacked"),
+    ("lab, linear rate", "lab"),
     ("stacked, constant rate", "stacked"),
     ("lab without replay", "lab"),
     ("stacked", "stacked on Self-Instruct"),
@@ -121,7 +125,7 @@ def run_seed(material: Material, amounts: Amounts, ledger: Path, seed: int, work
     models = {"base": line.training.student, "teacher": line.generation.teacher.model} | {arm: tuned[arm].folder for arm in ARMS}
     answers = pl.concat(evaluate_model(name, model, problems, line.training.evaluation) for name, model in models.items())
     texts = write_texts(material, seed, TEXTS)
-    measured = pl.concat(measure_texts(name, model, texts) for name, model in models.items() if name != "teacher")
+    measured = pl.concat(read_texts(name, model, texts) for name, model in models.items() if name != "teacher")
     margins = {"margin_before": None, "margin_after": None}
     phases = pl.DataFrame([{"arm": arm} | margins | row for arm, of in tuned.items() for row in of.phases], infer_schema_length=None)
     number = pl.lit(seed).alias("seed")

@@ -24,9 +24,9 @@ from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
 from factory.seeds import collect_documents, collect_examples
 from factory.training import choose_data, choose_pairs, train_phase, train_preference
-from factory.training.data import TokenRow, encode_records
-from factory.training.losses import measure_losses
-from factory.training.student import open_student, open_tokenizer
+from factory.training.data import encode_records
+from factory.training.forgetting import measure_texts
+from factory.training.student import open_tokenizer
 from factory.training_spec import PhaseSpec
 
 PRETRAINING, DOCUMENTS = "pretraining text", "documents"
@@ -138,35 +138,27 @@ def prefer(phase: PhaseSpec, pairs: pl.DataFrame, base: str, folder: Path, seed:
     return Tuned(str(trained.folder), [read | {"margin_before": before, "margin_after": after}])
 
 
-def write_texts(material: Material, seed: int, count: int) -> dict[str, list[str]]:
-    """Texts that no student was tuned to write: `count` new dialogues of the kind that the base was pretrained on, and the documents.
+def write_texts(material: Material, seed: int, count: int) -> dict[str, pl.DataFrame]:
+    """Texts that no student was tuned to write, by kind, with columns text_id and text: at most `count` new dialogues of the kind that the
+    base was pretrained on, without what it has read, and the chunks of the documents.
 
-    A dialogue that the base has read by chance is left out. Of the documents' chunks students may have read some as contexts in prompts,
-    on which there is no loss.
+    Students may have read a chunk as the context of a prompt, on which there is no loss.
     """
     corpus, tokenizer = Corpus(read_excluded(material.line.seeds.taxonomy)), open_tokenizer(material.line.training.student)
     (stage,) = STUDENT.stages
     read = {_show(dialogue) for dialogue in write_dialogues(corpus, STUDENT, 0, stage.dialogues)}
-    new = [
-        dialogue
-        for dialogue in write_dialogues(corpus, replace(STUDENT, seed=HELD_OUT_SEED + seed), 0, count)
-        if _show(dialogue) not in read
-    ]
-    return {PRETRAINING: tokenizer.apply_chat_template(new, tokenize=False), DOCUMENTS: material.documents["text"].to_list()}
+    new = write_dialogues(corpus, replace(STUDENT, seed=HELD_OUT_SEED + seed), 0, count)
+    unread = tokenizer.apply_chat_template([dialogue for dialogue in new if _show(dialogue) not in read], tokenize=False)
+    return {
+        PRETRAINING: pl.DataFrame({"text_id": [f"{at}/{seed}" for at in range(len(unread))], "text": unread}),
+        DOCUMENTS: material.documents.select("text", text_id="record_id"),
+    }
 
 
 def _show(dialogue: Sequence[Mapping[str, str]]) -> str:
     return "\n".join(message["content"] for message in dialogue)
 
 
-def measure_texts(name: str, student: str, texts: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-    """Nats and tokens of each text under `student`, which the frame calls `name`: columns model, kind, text, tokens, nats."""
-    model, tokenizer = open_student(student)
-    rows = []
-    for kind, each in texts.items():
-        encoded = tokenizer(list(each), add_special_tokens=False)["input_ids"]
-        losses = measure_losses(model, [TokenRow(tuple(ids), (True,) * len(ids)) for ids in encoded])
-        rows += [
-            {"model": name, "kind": kind, "text": at, "tokens": loss.size, "nats": float(loss.sum())} for at, loss in enumerate(losses)
-        ]
-    return pl.DataFrame(rows)
+def read_texts(name: str, student: str, texts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """How well `student`, which the frame calls `name`, predicts each text: WINDOWS of factory.training.forgetting, model and kind."""
+    return pl.concat(measure_texts(student, each).with_columns(model=pl.lit(name), kind=pl.lit(kind)) for kind, each in texts.items())

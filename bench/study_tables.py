@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
 
 from factory.training import compare, summarise
-from factory.training.statistics import ALL, RESAMPLES
-from factory.validation.intervals import CONFIDENCE, seeded
-
-ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+from factory.training.forgetting import compare_texts, measure_perplexity
+from factory.training.statistics import ALL
+from factory.validation.intervals import CONFIDENCE
 
 
 def print_accuracies(answers: pl.DataFrame, models: Sequence[str]) -> None:
@@ -55,21 +55,22 @@ def print_leaves(answers: pl.DataFrame, models: Sequence[str]) -> None:
 
 
 def print_forgetting(texts: pl.DataFrame, models: Sequence[str], base: str) -> None:
-    """Rise of the loss in nats a token above `base`, by kind of text: texts resampled in pairs, and by seed number."""
+    """Rise of the loss in nats a token above `base`, by kind of text: over the texts of all seed numbers, and in each."""
     kinds = texts["kind"].unique(maintain_order=True).to_list()
     titles = " | ".join(f"{kind}: loss | rise | 95 % over texts | by seed number" for kind in kinds)
     print(f"\n| model | {titles} |\n|---|{'---|---|---|---|' * len(kinds)}")
     for model in models:
         cells = []
         for kind in kinds:
-            of = texts.filter(kind=kind, model=model).select("seed", "text", "tokens", "nats")
-            pairs = of.join(texts.filter(kind=kind, model=base).select("seed", "text", before="nats"), on=["seed", "text"], validate="1:1")
-            pairs = pairs.with_columns(more=pl.col("nats") - pl.col("before"))
-            low, high = _resample(pairs["more"].to_numpy(), pairs["tokens"].to_numpy())
-            by_seed = pairs.group_by("seed").agg(rise=pl.col("more").sum() / pl.col("tokens").sum()).sort("seed")["rise"]
-            each = ", ".join(f"{rise:+.2f}" for rise in by_seed)
-            loss, rise = pairs["nats"].sum() / pairs["tokens"].sum(), pairs["more"].sum() / pairs["tokens"].sum()
-            cells.append(f"{loss:.2f} | 0 | | " if model == base else f"{loss:.2f} | {rise:+.2f} | {low:+.2f} to {high:+.2f} | {each}")
+            before, after = (texts.filter(kind=kind, model=name) for name in (base, model))
+            loss = math.log(measure_perplexity(after))
+            if model == base:
+                cells.append(f"{loss:.2f} | | | ")
+                continue
+            found = compare_texts(before, after)
+            each = (compare_texts(before.filter(seed=seed), after.filter(seed=seed)).nats for seed in texts["seed"].unique().sort())
+            told = ", ".join(f"{rise:+.2f}" for rise in each)
+            cells.append(f"{loss:.2f} | {found.nats:+.2f} | {found.nats_low:+.2f} to {found.nats_high:+.2f} | {told}")
         print(f"| {model} | {' | '.join(cells)} |")
 
 
@@ -88,12 +89,5 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return -float("inf"), float("inf")
     middle, error = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
-    reach = float(t.ppf(ENDS[1], len(values) - 1)) * error
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
     return middle - reach, middle + reach
-
-
-def _resample(more: np.ndarray, tokens: np.ndarray) -> tuple[float, float]:
-    """The percentile bootstrap of sum(more) / sum(tokens) over texts."""
-    draws = seeded("forgetting").multinomial(more.size, np.full(more.size, 1 / more.size), RESAMPLES)
-    low, high = np.quantile((draws @ more) / (draws @ tokens), ENDS)
-    return float(low), float(high)

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
-from phases import LAB, LEAF_LOCAL, POOL, READ, Amounts, choose_records, write_verdicts
-from study import Found, Material, measure_texts, read_material, run_seeds, tune_plan, write_texts
+from phases import LAB, LEAF_LOCAL, POOL, READ, STACKED, Amounts, choose_records, write_verdicts
+from study import Found, Material, read_material, read_texts, run_seeds, tune_plan, write_texts
 from study_tables import print_accuracies, print_differences, print_forgetting, print_leaves, print_phases
 
 from factory.line import load_line
@@ -31,13 +31,12 @@ from factory.pico.recipe import STUDENT, Recipe
 from factory.records import digest
 from factory.training import evaluate_model, make_problems
 from factory.training.student import open_tokenizer
-from factory.training_spec import PRESETS, TuningSpec
 
 WINDOW, KEY_VALUE_HEADS = 128, 2
 DIALOGUES = 24_000
 """Of the 60,000 that the bundled student has read."""
 SECOND = replace(STUDENT, model="pico-mistral", intermediate=384, stages=tuple(replace(s, dialogues=DIALOGUES) for s in STUDENT.stages))
-PLANS = {"lab": LAB, "plain": PRESETS["stacked"](TuningSpec())}
+PLANS = {"lab": LAB, "plain": STACKED}
 TEXTS = 300
 
 
@@ -80,7 +79,7 @@ def run_seed(material: Material, bases: Mapping[str, str], amounts: Amounts, led
             phases += [{"arm": f"{base} {arm}"} | row for row in tuned.phases]
             print(f"seed {seed}: {base} {arm} tuned", flush=True)
     answers = pl.concat(evaluate_model(name, model, problems, line.training.evaluation) for name, model in models.items())
-    measured = pl.concat(measure_texts(name, model, texts) for name, model in models.items())
+    measured = pl.concat(read_texts(name, model, texts) for name, model in models.items())
     number = pl.lit(seed).alias("seed")
     return Found(
         answers.with_columns(pl.col("problem_id") + f"/{seed}", number),

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 from lab_vs_self_instruct import place_records
 from study import Found, Material, Tuned, decide, prefer, read_material, read_texts, run_seeds, tune_plan, write_candidates, write_texts
-from study_tables import print_accuracies, print_differences, print_forgetting, print_leaves, print_phases
+from study_tables import print_accuracies, print_differences, print_forgetting, print_kinds, print_leaves, print_phases
 
 from factory.line import load_line
 from factory.records import TURNS, digest
@@ -138,6 +138,7 @@ def report(found: Found) -> None:
     """Prints the tables of docs/benchmarks.md."""
     print_accuracies(found.answers, ["base", *ARMS, "teacher"])
     print_differences(found.answers, PAIRS)
+    print_kinds(found.answers, PAIRS)
     print_leaves(found.answers, ARMS)
     print_forgetting(found.texts, ["base", *ARMS], "base")
     print_phases(found.phases)

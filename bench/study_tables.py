@@ -37,6 +37,24 @@ def print_differences(answers: pl.DataFrame, pairs: Iterable[tuple[str, str]]) -
         print(f"| {a} − {b} | {told} |")
 
 
+def print_kinds(answers: pl.DataFrame, pairs: Iterable[tuple[str, str]]) -> None:
+    """Paired differences in points on the leaves of each kind, over all seed numbers and, without interval, in each; no kind where none of
+    the models gets anything right."""
+    pairs = list(pairs)
+    answers = answers.filter(pl.col("model").is_in([model for pair in pairs for model in pair]))
+    parts = answers.with_columns(kind=pl.col("leaf").str.split("/").list.first()).partition_by("kind", as_dict=True)
+    kinds = {kind: part for (kind,), part in sorted(parts.items()) if part["correct"].any()}
+    titles = " | ".join(f"{kind}: points | 95 % over problems | by seed number" for kind in kinds)
+    print(f"\n| difference | {titles} |\n|---|{'---|---|---|' * len(kinds)}")
+    for a, b in pairs:
+        cells = []
+        for part in kinds.values():
+            found = compare(part, a, b)
+            each = ", ".join(f"{100 * compare(of, a, b).difference:+.1f}" for of in part.partition_by("seed", maintain_order=True))
+            cells.append(f"{100 * found.difference:+.1f} | {100 * found.low:+.1f} to {100 * found.high:+.1f} | {each}")
+        print(f"| {a} − {b} | {' | '.join(cells)} |")
+
+
 def print_leaves(answers: pl.DataFrame, models: Sequence[str]) -> None:
     """Accuracy in per cent by kind of leaf and leaf, with Wilson's interval; leaves where no model gets anything right are only named."""
     whole = answers.filter(pl.col("model").is_in(list(models))).with_columns(origin=pl.lit(ALL))

@@ -8,22 +8,17 @@ its own candidates, its own draws and its own tuning. Run from the project's fol
 
 import argparse
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from study import Material, read_material, write_candidates
 
-from assets.seeds import count_text, read_seeds
-from factory.generation.generate import generate_candidates
-from factory.generation.ledger import Ledger
-from factory.generation.local_teacher import LocalTeacher
 from factory.line import Line, load_line
 from factory.reward.models import open_reward_model
 from factory.reward.score import score_candidates
 from factory.reward.verdict import decide_verdicts
 from factory.reward_spec import RewardSpec
-from factory.seeds import collect_documents, collect_examples
 from factory.training import compare, evaluate_model, make_problems, summarise, train_phase
 from factory.training.statistics import ALL
 
@@ -49,25 +44,13 @@ PAIRS = (
 """Which is held against which."""
 
 
-def collect_seeds(line: Line) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Seed examples and document chunks of the line."""
-    leaves, count = read_seeds(line).leaves.values(), partial(count_text, LocalTeacher(line.generation.teacher.model))
-    examples = pl.concat(collect_examples(leaf, line.seeds.holdout) for leaf in leaves)
-    return examples, pl.concat(collect_documents(leaf, line.seeds.chunk_tokens, count) for leaf in leaves)
-
-
-def write_candidates(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, responses: int, work: Path) -> pl.DataFrame:
+def score_all(material: Material, seed: int, responses: int, work: Path) -> pl.DataFrame:
     """Every candidate of one seed number with its scores: of each leaf as many instructions as the line says, `responses` to each."""
+    line, ledger = material.line, work / "ledger.sqlite"
     change = {"responses_per_instruction": responses, "candidates_per_leaf": line.generation.candidates_per_leaf * responses}
-    spec = line.generation.model_copy(update=change)
-    teacher = LocalTeacher(spec.teacher.model, batch_size=spec.teacher.batch_size)
-    with Ledger(work / "ledger.sqlite") as ledger:
-        candidates = pl.concat(
-            generate_candidates(leaf, seeds.filter(leaf=leaf), documents.filter(leaf=leaf), spec, [teacher], ledger, seed)
-            for leaf in seeds["leaf"].unique().sort()
-        )
+    candidates = write_candidates(material, material.seeds["leaf"].unique().sort(), seed, ledger, change)
     reward = RewardSpec(model=line.reward.model, scope="all")
-    return score_candidates(candidates, reward, lambda: open_reward_model(reward, work / "ledger.sqlite"))
+    return score_candidates(candidates, reward, lambda: open_reward_model(reward, ledger))
 
 
 def choose_records(line: Line, scored: Mapping[int, pl.DataFrame], seeds: pl.DataFrame, seed: int) -> dict[str, pl.DataFrame]:
@@ -83,9 +66,10 @@ def choose_records(line: Line, scored: Mapping[int, pl.DataFrame], seeds: pl.Dat
     return {arm: records.sample(least, seed=seed) for arm, records in chosen.items()}
 
 
-def run_seed(line: Line, seed: int, seeds: pl.DataFrame, documents: pl.DataFrame, work: Path) -> pl.DataFrame:
+def run_seed(material: Material, seed: int, work: Path) -> pl.DataFrame:
     """Answers of base, every arm and the teacher on one set of problems; `problem_id` carries the seed number."""
-    scored = {responses: write_candidates(line, seed, seeds, documents, responses, work) for responses in {1, *RESPONSES.values()}}
+    line, seeds = material.line, material.seeds
+    scored = {responses: score_all(material, seed, responses, work) for responses in {1, *RESPONSES.values()}}
     problems = make_problems(seeds, pl.concat(scored.values()), line.training.evaluation.problems_per_leaf, seed)
     models = {"base": line.training.student, "teacher": line.generation.teacher.model}
     for arm, records in choose_records(line, scored, seeds, seed).items():
@@ -127,12 +111,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".factory/bench/filtering"))
     options = parser.parse_args()
     line = load_line(options.line)
-    seeds, documents = collect_seeds(line)
+    material = read_material(line)
     answers = []
     for seed in range(options.seeds):
         work = options.work / str(seed)
         work.mkdir(parents=True, exist_ok=True)
-        answers.append(run_seed(line, seed, seeds, documents, work))
+        answers.append(run_seed(material, seed, work))
     pl.concat(answers).write_parquet(options.work / "answers.parquet")
     report(pl.concat(answers))
 

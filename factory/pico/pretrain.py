@@ -48,28 +48,38 @@ def make_tokenizer(corpus: Corpus, recipe: Recipe) -> Any:
     return train_tokenizer(message["content"] for dialogue in dialogues for message in dialogue)
 
 
-def pretrain_language_model(corpus: Corpus, recipe: Recipe, tokenizer: Any, folder: Path, report: Report) -> None:
-    """Trains a Llama model on packed dialogues, in float32, and saves it in bfloat16 with its tokenizer in `folder`."""
+def size_model(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
+    """What the configuration of a Llama model of the recipe's sizes says, and of models that are built like it."""
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": recipe.hidden,
+        "intermediate_size": recipe.intermediate,
+        "num_hidden_layers": recipe.layers,
+        "num_attention_heads": recipe.heads,
+        "num_key_value_heads": recipe.heads,
+        "max_position_embeddings": CONTEXT_TOKENS,
+        "initializer_range": INITIAL_DEVIATION,
+        "tie_word_embeddings": True,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.convert_tokens_to_ids(END),
+        "pad_token_id": tokenizer.convert_tokens_to_ids(PAD),
+    }
+
+
+def pretrain_language_model(
+    corpus: Corpus, recipe: Recipe, tokenizer: Any, folder: Path, report: Report, configure: Callable[..., Any] | None = None
+) -> None:
+    """Trains a model on packed dialogues from random weights, in float32, and saves it in bfloat16 with its tokenizer in `folder`.
+
+    A Llama model, or of the architecture whose configuration `configure` makes of what `size_model` gives.
+    """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+    from transformers import AutoModelForCausalLM, LlamaConfig, set_seed
 
     started = time.monotonic()
     set_seed(recipe.seed)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=recipe.hidden,
-        intermediate_size=recipe.intermediate,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        num_key_value_heads=recipe.heads,
-        max_position_embeddings=CONTEXT_TOKENS,
-        initializer_range=INITIAL_DEVIATION,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.convert_tokens_to_ids(END),
-        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
-    )
-    model, tokens, loss = LlamaForCausalLM(config), 0, math.nan
+    model = AutoModelForCausalLM.from_config((configure or LlamaConfig)(**size_model(recipe, tokenizer)))
+    tokens, loss = 0, math.nan
     for number, stage in enumerate(recipe.stages):
         blocks, labels = pack_blocks(corpus, recipe, number, tokenizer)
         report(f"{recipe.model}: stage {number + 1} of {len(recipe.stages)}, {blocks.numel():,} tokens of {stage.dialogues:,} dialogues")

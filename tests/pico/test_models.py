@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, MistralConfig
 
 from factory.pico.corpus import Corpus
 from factory.pico.models import PICO_MODELS, WEIGHTS, identify_model, model_revision, resolve_model, resolve_revision
+from factory.pico.pretrain import pretrain_language_model
 from factory.pico.rated import write_rated
+from factory.pico.recipe import Recipe, Stage
 from factory.problems import write_problem
 
 
@@ -100,3 +102,15 @@ def test_a_folder_is_the_same_model_wherever_it_lies(tmp_path):
         (tmp_path / name / "config.json").write_text("a")
     assert identify_model(str(tmp_path / "one")) == identify_model(str(tmp_path / "two")) == resolve_revision(str(tmp_path / "one"))
     assert identify_model("pico-student") == model_revision("pico-student") != identify_model("pico-teacher")
+
+
+def test_a_recipe_makes_another_architecture_of_the_same_sizes(tmp_path):
+    recipe = Recipe("narrow", hidden=16, layers=1, heads=2, intermediate=16, stages=(Stage(40, 1e-3, {"notes": 1.0}),), seed=3)
+    tokenizer = AutoTokenizer.from_pretrained(resolve_model("pico-student"))
+    told: list[str] = []
+    pretrain_language_model(
+        Corpus(frozenset()), recipe, tokenizer, tmp_path, told.append, lambda **sizes: MistralConfig(**sizes | {"sliding_window": 8})
+    )
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert (model.config.model_type, model.config.hidden_size, model.config.sliding_window) == ("mistral", 16, 8)
+    assert told[0].startswith("narrow: stage 1 of 1")

@@ -44,25 +44,30 @@ class EvaluationIndex:
     through that repeats one item eleven times. A text of which no n-gram is left is found where it is a whole part of a record.
 
     Of scripts that put no space between words two characters count as a word: 26 in a row where a text is mostly of such characters.
-    What hashes propose is compared word by word.
+    What hashes propose is compared word by word. Texts `beside` the items are not found, but tell too what is wording of the task.
     """
 
-    def __init__(self, items: Sequence[Item], ngram: int) -> None:
+    def __init__(self, items: Sequence[Item], ngram: int, beside: Sequence[Item] = ()) -> None:
         self._texts: list[_Text] = []
-        known: set[str] = set()
+        self._known: set[str] = set()
+        self._add(items, ngram)
+        self._sought = len(self._texts)
+        self._add(beside, ngram)
+        sought = [text.words.split(" ") for text in self._texts[: self._sought]]
+        self._whole = dict(zip(_hash_whole(*_hash_flat(sought)).tolist(), range(self._sought), strict=True))
+        windows = sorted({text.window for text in self._texts if text.window})
+        self._grams = {window: self._gather(window) for window in windows}
+
+    def _add(self, items: Sequence[Item], ngram: int) -> None:
         for start in range(0, len(items), _BATCH):
             batch = items[start : start + _BATCH]
             tokens = read_tokens([item.text for item in batch])
             for number, item in enumerate(batch):
                 words = tokens.list_words(number)
                 joined = " ".join(words)
-                if words and joined not in known:
-                    known.add(joined)
+                if words and joined not in self._known:
+                    self._known.add(joined)
                     self._texts.append(_measure(item.place, joined, words, ngram))
-        wholes = _hash_whole(*_hash_flat([text.words.split(" ") for text in self._texts]))
-        self._whole = dict(zip(wholes.tolist(), range(len(self._texts)), strict=True))
-        windows = sorted({text.window for text in self._texts if text.window})
-        self._grams = {window: self._gather(window) for window in windows}
 
     def find(self, records: Sequence[Sequence[int]], tokens: Tokens) -> list[Hit | None]:
         """For each record, given as the numbers of its texts with the instruction first, the first item that it holds; None for none."""
@@ -122,7 +127,7 @@ class EvaluationIndex:
         first[1:] = (rolled[1:] != rolled[:-1]) | (texts[1:] != texts[:-1])
         rolled, texts, offsets = rolled[first], texts[first], offsets[first]
         _, which, counts = np.unique(rolled, return_inverse=True, return_counts=True)
-        telling = counts[which] <= FREQUENT
+        telling = (counts[which] <= FREQUENT) & (texts < self._sought)
         return _Grams(rolled[telling], texts[telling], offsets[telling])
 
 

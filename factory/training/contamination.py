@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Final
 
 import polars as pl
@@ -75,9 +75,9 @@ def find_contaminated(problems: Sequence[Problem], trained: pl.DataFrame, spec: 
         texts = {
             at: problem.instruction if problem.context is None else user_text(problem.instruction, problem.context)
             for at, problem in enumerate(problems)
-            if at not in found and (reason == "held" or problem.context is None)
+            if reason == "held" or problem.context is None
         }
-        found |= {at: (reason, *matched) for at, matched in _find_held(texts, trained, ngram)}
+        found |= {at: (reason, *matched) for at, matched in _find_held(texts, texts.keys() - found.keys(), trained, ngram)}
     rows = [(problems[at], *found[at]) for at in sorted(found)]
     return pl.DataFrame(
         [(each.problem_id, each.leaf, each.origin, reason, each.instruction, *matched) for each, reason, *matched in rows],
@@ -133,11 +133,12 @@ def _find_reworded(problems: Sequence[Problem], trained: pl.DataFrame) -> Iterat
             yield at, (asked[problem.verifier][what], "same problem")
 
 
-def _find_held(texts: Mapping[int, str], trained: pl.DataFrame, ngram: int) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Texts that share `ngram` words in a row with a text that is trained on, or stand whole in it, with the record and the words."""
-    left, rows = dict(texts), trained
+def _find_held(texts: Mapping[int, str], sought: Set[int], trained: pl.DataFrame, ngram: int) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Texts, of those `sought`, that share `ngram` words in a row with a text that is trained on, or stand whole in it, with the record and
+    the words. All `texts` tell what is wording of the task, also those that are left out for another reason."""
+    left, rows = set(sought), trained
     while left:
-        hits = list(_look_up(left, rows, ngram))
+        hits = list(_look_up(texts, left, rows, ngram))
         readers: dict[str, set[str]] = defaultdict(set)
         for _, hit, instruction in hits:
             readers[hit.words].add(instruction)
@@ -148,13 +149,14 @@ def _find_held(texts: Mapping[int, str], trained: pl.DataFrame, ngram: int) -> I
         if not found:
             return
         yield from ((at, held) for at, held in found.items() if ngram == _WHOLE or len(readers[held[1]]) <= FREQUENT)
-        left = {at: text for at, text in left.items() if at not in found}
+        left -= found.keys()
         rows = rows.filter(pl.col("record_id").is_in([record_id for record_id, *_ in hits]))
 
 
-def _look_up(texts: Mapping[int, str], trained: pl.DataFrame, ngram: int) -> Iterator[tuple[str, Hit, str]]:
-    """Each record that holds one of `texts`, which the hit names as its place, and what the record asks."""
-    index = EvaluationIndex([Item(str(at), text) for at, text in texts.items()], ngram)
+def _look_up(texts: Mapping[int, str], sought: Set[int], trained: pl.DataFrame, ngram: int) -> Iterator[tuple[str, Hit, str]]:
+    """Each record that holds one of the `texts` that are sought, which the hit names as its place, and what the record asks."""
+    items = {at: Item(str(at), text) for at, text in texts.items()}
+    index = EvaluationIndex([items[at] for at in sorted(sought)], ngram, [items[at] for at in items if at not in sought])
     for batch in trained.iter_slices(_BATCH):
         numbers: dict[str, int] = {}
         records = [[numbers.setdefault(text or "", len(numbers)) for text in row] for row in batch["texts"]]

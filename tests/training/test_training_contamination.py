@@ -98,6 +98,15 @@ def test_words_of_the_task_are_no_copy_unless_the_whole_problem_stands_there() -
     assert [found[:3] for found in find(problems, *records, planted)] == [("p1", "held", "r12")]
 
 
+def test_words_of_the_task_stay_that_where_some_of_its_problems_are_left_out() -> None:
+    task = "Read the names of these two islands with care and then say which of them is the larger one: {} and Java."
+    problems = [ask(f"p{number}", task.format(number)) for number in range(12)]
+    copies = [{"instruction": problem.instruction} for problem in problems[:2]]
+    planted = {"response": f"I was once asked this: {problems[2].instruction} I said I did not know."}
+    found = find(problems, *copies, planted, {"instruction": task.format("Borneo")})
+    assert [(problem_id, reason) for problem_id, reason, *_ in found] == [("p0", "asked"), ("p1", "asked"), ("p2", "held")]
+
+
 def test_a_record_that_holds_two_problems_holds_both() -> None:
     other = "Which bird of the forest digs its burrow at night and lays one very large egg?"
     found = find([ask("p0", RIDDLE), ask("p1", other)], {"response": f"{other} And then: {RIDDLE}"})

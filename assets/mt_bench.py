@@ -136,7 +136,7 @@ def hold_mt_bench(
     asked = [settings, [asdict(question) for question in questions]]
     place = home.root / "mt_bench" / (contest.line or NO_LINE) / f"{_name_folder(model.teacher.identity)}-{digest(asked)[:8]}"
     folder = (out or place).absolute()
-    _write(folder, contest, answered, grades, scores)
+    files = _write(folder, contest, answered, grades, scores)
     prepare_stores(home)
     params = {"model": contest.name, "identity": model.teacher.identity, "judge": judge.identity, "rubric": judge.rubric.name}
     logged = build_resources(home)["tracking"].log_benchmark(
@@ -144,7 +144,7 @@ def hold_mt_bench(
         f"mt-bench {contest.name}"[:200],
         params=params | {"max_new_tokens": longest, "seed": contest.seed, "questions": len(questions)},
         metrics=_name_figures(scores),
-        folder=folder,
+        files=files,
         key=digest([asked, digest_frame(grades)]),
     )
     return Held(grades, scores, folder, (logged or {}).get("mlflow_url"))
@@ -169,14 +169,18 @@ def _choose_length(model: Model) -> int:
     return MAX_NEW_TOKENS if context is None else max(1, min(MAX_NEW_TOKENS, context // SHARE_OF_CONTEXT))
 
 
-def _write(folder: Path, contest: Contest, answered: Sequence[Answered], grades: pl.DataFrame, scores: pl.DataFrame) -> None:
-    """Answers in the form of FastChat, which --references reads too; judgements a row for each turn; scores as a table."""
+def _write(folder: Path, contest: Contest, answered: Sequence[Answered], grades: pl.DataFrame, scores: pl.DataFrame) -> list[Path]:
+    """Answers in the form of FastChat, which --references reads too; judgements a row for each turn; scores as a table.
+
+    Gives these files: the folder may be anybody's, and hold others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model, judge = contest.model.teacher.identity, contest.judge.identity
     rows = [_form_answer(each, model) for each in answered]
     (folder / ANSWERS).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     grades.with_columns(model=pl.lit(model), judge=pl.lit(judge)).write_ndjson(folder / JUDGEMENTS)
     scores.write_csv(folder / SCORES)
+    return [folder / name for name in (ANSWERS, JUDGEMENTS, SCORES)]
 
 
 def _form_answer(answered: Answered, model: str) -> dict[str, Any]:

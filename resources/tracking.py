@@ -191,16 +191,16 @@ class Tracking(dg.ConfigurableResource[None]):
         Training again what is finished logs nothing new: the run of that digest is told instead.
         """
 
-        return self._tell(lambda client: self._log_once(client, experiment, name, (DIGEST_TAG, digest), params, [curve], metrics, None))
+        return self._tell(lambda client: self._log_once(client, experiment, name, (DIGEST_TAG, digest), params, [curve], metrics, ()))
 
     def log_benchmark(
-        self, experiment: str, name: str, *, params: Mapping[str, Any], metrics: Mapping[str, float], folder: "Path", key: str
+        self, experiment: str, name: str, *, params: Mapping[str, Any], metrics: Mapping[str, float], files: Sequence["Path"], key: str
     ) -> dict[str, str] | None:
-        """Logs one model's scores under one judge as a run `name` of `experiment`, with the files of `folder`; None where MLflow failed.
+        """Logs one model's scores under one judge as a run `name` of `experiment`, with the `files`; None where MLflow failed.
 
         What was logged before under the same `key` is not logged again.
         """
-        return self._tell(lambda client: self._log_once(client, experiment, name, (BENCHMARK_TAG, key), params, [], metrics, folder))
+        return self._tell(lambda client: self._log_once(client, experiment, name, (BENCHMARK_TAG, key), params, [], metrics, files))
 
     def _log_once(
         self,
@@ -211,7 +211,7 @@ class Tracking(dg.ConfigurableResource[None]):
         params: Mapping[str, Any],
         curves: Sequence[Curve],
         metrics: Mapping[str, float],
-        folder: "Path | None",
+        files: Sequence["Path"],
     ) -> dict[str, str]:
         """The finished run of `experiment` that has the `tag`, made where there is none."""
         place = self._experiment(client, experiment)
@@ -222,8 +222,8 @@ class Tracking(dg.ConfigurableResource[None]):
         for key, value in params.items():
             client.log_param(run, key, value)
         log_metrics(client, run, metrics, *curves)
-        if folder is not None:
-            client.log_artifacts(run, str(folder))
+        for file in files:
+            client.log_artifact(run, str(file))
         client.set_terminated(run, "FINISHED")
         return {"mlflow_run": run, "mlflow_url": self._page(place, run)}
 

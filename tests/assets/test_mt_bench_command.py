@@ -64,6 +64,8 @@ def test_a_lines_student_is_asked_through_its_ledger_and_its_own_answers_may_be_
         grader = yaml.safe_load(Path(write_model(copied.root / "critic.yaml", judge)).read_text())
         copied.write_line(training={"phases": [{"name": "sft", "epochs": 1}], "evaluation": {"problems_per_leaf": 2, "grader": grader}})
         out = copied.root / "out"
+        out.mkdir()
+        (out / "private.txt").write_text("for nobody else")
         named = ("--line", "tiny", "--max-new-tokens", "8", "--most", "2")
         said = cli("mt-bench", write_questions(copied.root), *named, "--out", str(out))
         assert said.code == 0, said.err
@@ -71,6 +73,10 @@ def test_a_lines_student_is_asked_through_its_ledger_and_its_own_answers_may_be_
         assert shown.code == 0, shown.err
     assert "2 questions to tiny's" in said.out and "answers of up to 8 tokens" in said.out
     assert any("[Right answer 2]" in asked.body["messages"][0]["content"] for asked in judge.asked)
+    client = MlflowClient(f"sqlite:///{copied.home.mlflow / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id], "attributes.run_name LIKE 'mt-bench %'")
+    kept = {file.path for run in runs for file in client.list_artifacts(run.info.run_id)}
+    assert kept == {"answers.jsonl", "judgements.jsonl", "scores.csv"}, "what else lies in the folder is not MLflow's"
 
 
 @pytest.mark.parametrize(

@@ -12,5 +12,5 @@ from resources.tracking import Tracking
 def test_mlflow_that_fails_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("no folder")
     tracking = Tracking(uri=f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
-    assert tracking.log_benchmark("line", "mt-bench m", params={}, metrics={"mt_bench": 4.5}, folder=tmp_path, key="one") is None
+    assert tracking.log_benchmark("line", "mt-bench m", params={}, metrics={"mt_bench": 4.5}, files=[], key="one") is None
     assert "MLflow was not told" in caplog.text

@@ -54,4 +54,5 @@ def _judge_gate(version: str, gate: GateVerdict, spec: GatesSpec, today: date) -
     waived = f"{told} was waived by {gate.waived_by} until {gate.waived_until} ({gate.waiver_reason})"
     if any(waiver.gate == gate.gate and waiver.until >= today for waiver in spec.waivers):
         return Standing(notes=(waived,))
-    return Standing(obstacles=(f"{waived}, and the line has no waiver of it that holds on {today}",))
+    # No date: the same obstacle is told alike each day, so that a student is not judged again for it.
+    return Standing(obstacles=(f"{waived}, and the line has no waiver of it that still holds",))

@@ -60,7 +60,13 @@ def test_a_waived_gate_is_named_and_an_obstacle_once_its_waiver_stands_no_more(f
     assert stands == Standing(notes=("1 of 2 gates of release v-1 passed", waived))
     for spec in (GatesSpec(), waive(until=date(2026, 11, 27))):
         (obstacle,) = examine_releases([folder], spec, TODAY).obstacles
-        assert obstacle == f"{waived}, and the line has no waiver of it that holds on 2026-11-28"
+        assert obstacle == f"{waived}, and the line has no waiver of it that still holds"
+
+
+def test_an_obstacle_is_the_same_one_on_the_next_day(folder: Path) -> None:
+    publish(folder, WAIVED)
+    first, second = (examine_releases([folder], GatesSpec(), date(2026, 12, day)) for day in (2, 3))
+    assert first.obstacles and first == second
 
 
 def test_a_gate_that_only_warns_is_named_and_one_that_blocks_is_an_obstacle(folder: Path) -> None:

@@ -24,6 +24,7 @@ from factory.generation.models import Model
 from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line
 from factory.line_flows import locate_flow
+from factory.line_models import get_at, locate_models
 from factory.model_spec import TeacherSpec
 from factory.records import digest, digest_frame
 from factory.reward.judges import open_judges
@@ -156,12 +157,11 @@ def _read_model(named: str, spec: type[S], what: str) -> S:
     if file.suffix not in {".yaml", ".yml"}:
         return spec(model=named)
     read = read_spec(file, what, spec, "model, server, …", lambda source, spec: ())
-    located: dict[str, Any] = {}
-    if read.server is None and (file.parent / read.model).is_dir():
-        located["model"] = str((file.parent / read.model).resolve())
+    # As where a line names a model: with its adapter, and the tokenizer of a served one.
+    located = get_at(locate_models({"generation": {"teacher": read.model_dump()}}, file), ("generation", "teacher"))
     if isinstance(read, GraderSpec):
         located["rubric"] = locate_flow(read.rubric, file.parent)
-    return read.model_copy(update=located)
+    return spec.model_validate(located)
 
 
 def _choose_length(model: Model) -> int:

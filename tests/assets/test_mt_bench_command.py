@@ -13,6 +13,8 @@ import yaml
 from mlflow import MlflowClient
 from plant import Plant, Said
 
+from assets.mt_bench import open_contest
+
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
 from misbehaving_server import MisbehavingServer
 
@@ -103,3 +105,13 @@ def test_a_server_that_fails_is_told_and_nothing_that_was_answered_is_lost(fresh
         named = ("--model", write_model(fresh.root / "answerer.yaml", model), "--judge", "pico-teacher")
         said = cli("mt-bench", write_questions(fresh.root), *named)
     assert said.code == 1 and "Not finished: " in said.err and "What was answered is in the ledger: run again to go on." in said.err
+
+
+def test_a_file_names_an_adapter_relative_to_itself(fresh: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = fresh.root / "models" / "adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text("{}")
+    file = adapter.parent / "tuned.yaml"
+    file.write_text("{model: pico-student, adapter: adapter}")
+    monkeypatch.chdir(fresh.root)
+    assert open_contest(fresh.home, None, None, str(file), "pico-teacher").model.spec.adapter == str(adapter)

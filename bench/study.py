@@ -134,7 +134,7 @@ def prefer(phase: PhaseSpec, pairs: pl.DataFrame, base: str, folder: Path, seed:
     chosen = choose_pairs(phase, pairs, base, line.validation.personal_data)
     trained = train_preference(phase, chosen.pairs, base, folder, seed)
     before, after = trained.margins or (None, None)
-    read = {"phase": phase.name, "own": trained.records, "replayed": 0, "tokens": trained.tokens, "steps": trained.steps}
+    read = {"phase": phase.name, "own": trained.records, "replayed": 0, "tokens": trained.tokens_read, "steps": trained.steps}
     return Tuned(str(trained.folder), [read | {"margin_before": before, "margin_after": after}])
 
 

@@ -110,8 +110,14 @@ def _tell_mlflow(
     """The facts of the run that MLflow was told of; none where it failed. The student's own figures stand with its `model` too."""
     problems = answers.filter(model="tuned").drop("model", "response", "correct")
     asked = Dataset(problems, "evaluation problems", digest_ids(problems["problem_id"]))
-    of_model = {name: value for name, value in figures.items() if name.startswith(("tuned_", "canary_")) or name.endswith("/tuned")}
+    of_model = {name: value for name, value in figures.items() if _is_of_student(name)}
     return tracking.log_evaluation(name_work(line, "evaluation", run_id), figures, table, asked=asked, of_model=of_model, model=model) or {}
+
+
+def _is_of_student(figure: str) -> bool:
+    """Whether the figure of that name is of the tuned student, by itself or beside a rival, and not of another model or the problems."""
+    name = figure.rpartition("/")[2]
+    return "tuned" in name.split("_") or name.startswith(("canary_", "forgetting_", "forgotten"))
 
 
 def _choose_models(line: Line, keeper: Keeper, student: pl.DataFrame, problems: Sequence[Problem]) -> dict[str, str | LocalTeacher]:

@@ -72,6 +72,9 @@ def test_what_training_read_is_not_asked_and_forgetting_is_told(copied: Plant) -
     assert told["forgetting_nats"] == page["forgetting_nats"]
     assert page["forgetting_nats_low"] <= page["forgetting_nats"] <= page["forgetting_nats_high"]
     assert told["perplexity_base"] > 1 and told["perplexity_tuned"] > 1
+    student = copied.mlflow().get_model_version_by_alias("tiny_student", "candidate")
+    own = {metric.key for metric in copied.mlflow().get_logged_model(student.source.removeprefix("models:/")).metrics}
+    assert own >= {"tuned_all", "perplexity_tuned", "forgetting_nats"} and not own & {"base_all", "perplexity_base", "contaminated"}
     read = [pl.read_parquet(Path(copied.home.frames) / f"tiny/evaluation/texts_{name}.parquet") for name in ("base", "tuned")]
     assert read[0]["text_id"].n_unique() == 2 and read[0].drop("nats").equals(read[1].drop("nats"))
     assert evaluate(copied)["reused"] is True

@@ -210,7 +210,7 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
         told = {row["model"]: row for row in summarise(answers).filter(leaf=ALL, origin=ALL).iter_rows(named=True)}
         shown = [f"{name} {_percent(told[name])}" for name in ("base", "tuned", "teacher", "champion") if name in told]
         left_out = shelf.facts("evaluation").get("contaminated", 0)
-        beside = f"; {left_out} others left out, as they stand in what is trained on" if left_out else ""
+        beside = f"; left out {left_out} that stand in what is trained on" if left_out else ""
         yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems{beside}"
     matches = shelf.part("evaluation", MATCHES) if line.training.evaluation.judge else None
     if matches is not None and matches.height:

@@ -13,7 +13,7 @@ folder:
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -162,7 +162,7 @@ def main() -> None:
     plans = [[phase.model_dump(mode="json") for phase in plan] for _, plan in SUPERVISED.values()]
     preferred = [phase.model_dump(mode="json") for phase in PREFERRED.values()]
     ledger = options.work / "ledger.sqlite"
-    settings = digest([line.model_dump(mode="json"), [*ARMS], plans, preferred, amounts.__dict__, TEXTS])[:12]
+    settings = digest([line.model_dump(mode="json"), [*ARMS], plans, preferred, asdict(amounts), TEXTS])[:12]
     material = read_material(line)
     report(run_seeds(options.seeds, options.work / settings, partial(run_seed, material, amounts, ledger)))
 

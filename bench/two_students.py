@@ -2,9 +2,10 @@
 
 LAB (Sudalairaj et al. 2024) tuned Llama 2 13B and Mistral 7B. Here the bases are the bundled pico-student and a Mistral of like size,
 with a sliding window and grouped queries, that this script pretrains from random weights on the first part of what the student has read.
-The line's arm: its accepted records, by the preset `lab`. The plain arm: as many records of the same teacher as it wrote them, from
-Self-Instruct's one pool, without the taxonomy's guidance and without filters, stacked. Both read as many tokens. For each seed number
-the records, the draws, the tuning and the problems are anew. From the project's folder:
+The line's arms: its accepted records, by the preset `lab` and by `stacked`. The plain arm: as many records of the same teacher as it
+wrote them, from Self-Instruct's one pool, without the taxonomy's guidance and without filters, by `stacked`: so that of `stacked` and
+`plain` the data alone differ. All read as many tokens. For each seed number the records, the draws, the tuning and the problems are anew.
+From the project's folder:
 
     .venv/bin/python bench/two_students.py
 """
@@ -13,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 from phases import LAB, LEAF_LOCAL, POOL, READ, STACKED, Amounts, choose_records, write_verdicts
 from study import Found, Material, read_material, read_texts, run_seeds, tune_plan, write_texts
-from study_tables import print_accuracies, print_differences, print_forgetting, print_leaves, print_phases
+from study_tables import print_accuracies, print_differences, print_forgetting, print_kinds, print_leaves, print_phases
 
 from factory.line import load_line
 from factory.pico.corpus import Corpus
@@ -36,7 +37,8 @@ WINDOW, KEY_VALUE_HEADS = 128, 2
 DIALOGUES = 24_000
 """Of the 60,000 that the bundled student has read."""
 SECOND = replace(STUDENT, model="pico-mistral", intermediate=384, stages=tuple(replace(s, dialogues=DIALOGUES) for s in STUDENT.stages))
-PLANS = {"lab": LAB, "plain": STACKED}
+PLANS = {"lab": LAB, "stacked": STACKED, "plain": STACKED}
+PAIRS = (("lab", "base"), ("stacked", "base"), ("plain", "base"), ("lab", "plain"), ("stacked", "plain"))
 TEXTS = 300
 
 
@@ -56,16 +58,16 @@ def _configure(kind: type, **sizes: object) -> object:
 
 
 def choose_sets(material: Material, verdicts: Mapping[str, pl.DataFrame], seed: int) -> dict[str, pl.DataFrame]:
-    """The records of the two arms: those that the line takes, and as many that the pool's teacher wrote and that parsed."""
+    """The records of the arms: those that the line takes, and as many that the pool's teacher wrote and that parsed."""
     taken = choose_records(material, dict(verdicts), seed)[LEAF_LOCAL]
     written = verdicts[POOL].filter(pl.col("parse_fault").is_null())
     right = written["verified"].sum() / written.height
     print(f"seed {seed}: {taken.height} records in each arm; of what the plain arm is drawn from, {right:.0%} verify as right", flush=True)
-    return {"lab": taken, "plain": written.sample(taken.height, seed=seed).select(READ)}
+    return {"lab": taken, "stacked": taken, "plain": written.sample(taken.height, seed=seed).select(READ)}
 
 
 def run_seed(material: Material, bases: Mapping[str, str], amounts: Amounts, ledger: Path, seed: int, work: Path) -> Found:
-    """Answers, losses on texts and phases of every base with its two students, in one seed number."""
+    """Answers, losses on texts and phases of every base with its students, in one seed number."""
     line = material.line
     verdicts = write_verdicts(material, seed, amounts, ledger)
     problems = make_problems(material.seeds, pl.concat(verdicts.values()), line.training.evaluation.problems_per_leaf, seed)
@@ -91,9 +93,9 @@ def run_seed(material: Material, bases: Mapping[str, str], amounts: Amounts, led
 def report(found: Found, bases: Mapping[str, str]) -> None:
     """Prints the tables of docs/benchmarks.md."""
     print_accuracies(found.answers, [f"{base} {arm}" for base in bases for arm in ("base", *PLANS)])
-    print_differences(
-        found.answers, [(f"{base} {a}", f"{base} {b}") for base in bases for a, b in (("lab", "base"), ("plain", "base"), ("lab", "plain"))]
-    )
+    pairs = [(f"{base} {a}", f"{base} {b}") for base in bases for a, b in PAIRS]
+    print_differences(found.answers, pairs)
+    print_kinds(found.answers, pairs)
     print_leaves(found.answers, [f"{base} {arm}" for base in bases for arm in PLANS])
     for base in bases:
         print_forgetting(found.texts, [f"{base} {arm}" for arm in ("base", *PLANS)], f"{base} base")
@@ -116,7 +118,7 @@ def main() -> None:
     bases = {"Llama": line.training.student, "Mistral": second}
     plans = [[phase.model_dump(mode="json") for phase in plan] for plan in PLANS.values()]
     revisions = [model_revision(base) for base in bases.values()]
-    settings = digest([line.model_dump(mode="json"), plans, revisions, amounts.__dict__, TEXTS])[:12]
+    settings = digest([line.model_dump(mode="json"), plans, revisions, asdict(amounts), TEXTS])[:12]
     run = partial(run_seed, material, bases, amounts, options.ledger)
     report(run_seeds(options.seeds, options.work / settings, run), bases)
 

@@ -66,7 +66,7 @@ def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed:
         schedule=phase.schedule or SCHEDULE,
         keep_all=keeps_all(phase),
     )
-    return arguments | {"gradient_checkpointing": phase.gradient_checkpointing}
+    return arguments | {"activation_checkpointing": phase.gradient_checkpointing}
 
 
 def keeps_all(phase: PhaseSpec) -> bool:

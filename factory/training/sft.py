@@ -86,10 +86,10 @@ def train_phase(
         return finished
     if scale and not is_alone(scale):
         return train_together(Job(phase, base, folder, seed, scale), work, records, holdout, on_step)
-    from transformers import Trainer
-
     what = f"phase {phase.name!r}"
     with keep_quiet(), reproduce():
+        from transformers import Trainer
+
         model, tokenizer = open_student(base)
         most_tokens = bound_tokens(phase, model)
         encoded = encode_records(tokenizer, records, most_tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR, getLogger
 from pathlib import Path
 
 from factory.faults import FactoryError
@@ -12,15 +13,20 @@ from factory.faults import FactoryError
 
 @contextmanager
 def keep_quiet() -> Iterator[None]:
-    """No progress bars and no reports of the library: what matters of them becomes an error."""
+    """No progress bars and no reports of the libraries: what matters of them becomes an error."""
     from transformers.utils import logging
 
     showed, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    # Where it is installed, peft imports it, and it warns of a kernel for 4-bit weights that a CPU may lack.
+    quantised = getLogger("bitsandbytes")
+    level = quantised.level
+    quantised.setLevel(ERROR)
     try:
         yield
     finally:
+        quantised.setLevel(level)
         logging.set_verbosity(verbosity)
         if showed:
             logging.enable_progress_bar()

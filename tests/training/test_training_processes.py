@@ -109,7 +109,8 @@ def test_a_launch_that_is_killed_leaves_no_process_and_the_next_ends_at_the_same
     assert not find_alive(below)
     steps: list[int] = []
     trained = train_phase(PHASE, RECORDS, str(student), tmp_path, SEED, lambda step, *_: steps.append(step), None, SCALE)
-    assert steps == list(range(6, 16)), "it goes on from the checkpoint of step 5"
+    # The processes may have got further than the step that was told last before they noticed.
+    assert steps in (list(range(6, 16)), list(range(11, 16))), "it goes on from a checkpoint, one each five steps"
     for file in sorted(together.folder.iterdir()):
         assert (trained.folder / file.name).read_bytes() == file.read_bytes(), file.name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model", "trained_on.parquet"]

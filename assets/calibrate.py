@@ -1,7 +1,6 @@
 """`factory calibrate`: judges and reward models measured against labelled examples, the tables that say so, and what to do next."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.judges import Bench
-from assets.run import RunFailedError
+from assets.run import explain_unfinished
 from assets.story import open_shelf
 from factory.faults import FactoryError
-from factory.generation.chat import ParkedError
 from factory.generation.ledger import Ledger
 from factory.generation.models import Teacher
-from factory.generation.spending import BudgetSpentError, Spending
+from factory.generation.spending import Spending
 from factory.line import Line
 from factory.model_spec import ServerSpec
 from factory.reward.agreement import FEWEST, UNPARSED, Figure
@@ -87,10 +85,10 @@ def calibrate_line(home: Home, line: Line, labelled: Labelled, number: int | Non
         chosen = [judge for judge in chosen if not judge.rubric.compares]
     found: list[Calibration] = []
     if number is None and (line.reward.model is not None or reward):
-        with _told():
+        with explain_unfinished("Not calibrated"):
             found.append(calibrate_reward_model(bench.open_reward_model(), line.reward, labelled))
     if not reward and chosen:
-        with _told(), bench.open_ledger() as ledger:
+        with explain_unfinished("Not calibrated"), bench.open_ledger() as ledger:
             found += [calibrate_judge(judge, labelled, ledger, bench.spending) for judge in chosen]
     if not found:
         raise FactoryError(f"Line {line.name} has neither a reward model nor a judge that these examples fit.")
@@ -103,13 +101,13 @@ def calibrate_model(
     """Measures a model of no line: a judge by `rubric`, or without one a reward model."""
     if rubric is None:
         spec = RewardSpec(model=model, revision=revision, server=server)
-        with _told():
+        with explain_unfinished("Not calibrated"):
             found = calibrate_reward_model(open_reward_model(spec, home.ledger(NO_LINE)), spec, labelled)
     else:
         judging = JudgeSpec(model=model, revision=revision, server=server, rubric=rubric)
         teacher: Teacher = Models().teacher(judging)
         judge: Judge = make_judge(judging, teacher, load_rubric(rubric))
-        with _told(), Ledger(home.ledger(NO_LINE)) as ledger:
+        with explain_unfinished("Not calibrated"), Ledger(home.ledger(NO_LINE)) as ledger:
             found = calibrate_judge(judge, labelled, ledger, Spending())
     return _store(Calibrations(home.calibrations(NO_LINE)), [found], [])
 
@@ -207,11 +205,3 @@ def _draw_confusion(calibration: Calibration) -> Table:
 
 def _store(shelf: Calibrations, found: list[Calibration], left_out: list[str]) -> Calibrated:
     return Calibrated(tuple(found), tuple(shelf.add(each) for each in found), tuple(left_out))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (ParkedError, BudgetSpentError) as error:
-        raise RunFailedError(f"Not calibrated: {error} What was answered is in the ledger: run again to go on.") from error

@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,16 +11,15 @@ import polars as pl
 
 from assets.console import OUT
 from assets.definitions import build_resources
-from assets.run import RunFailedError
+from assets.run import explain_unfinished
 from assets.serve import choose_student
 from assets.servers import PLAIN
 from assets.story import open_shelf
 from factory.faults import FactoryError
-from factory.generation.chat import ParkedError
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.models import Model
-from factory.generation.spending import BudgetSpentError, Spending
+from factory.generation.spending import Spending
 from factory.line import Line
 from factory.line_flows import locate_flow
 from factory.line_models import get_at, locate_models
@@ -125,7 +123,7 @@ def hold_mt_bench(
     longest = max_new_tokens or _choose_length(model)
     told = f"{len(questions)} questions to {contest.name} ({model.teacher.identity}), answers of up to {longest} tokens"
     OUT.print(f"{told}; graded by {judge.identity}, rubric {judge.rubric.name}", **PLAIN)
-    with _told(), Ledger(contest.ledger) as ledger:
+    with explain_unfinished("Not finished"), Ledger(contest.ledger) as ledger:
         if ask_failed_again:
             ledger.forget_failed()
         with OUT.status(f"{contest.name} answers"):
@@ -210,11 +208,3 @@ def _name_figures(scores: pl.DataFrame) -> dict[str, float]:
 
 def _name_folder(identity: str) -> str:
     return re.sub(r"[^\w.@+-]", "_", identity)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except (ParkedError, BudgetSpentError) as error:
-        raise RunFailedError(f"Not finished: {error} What was answered is in the ledger: run again to go on.") from error

@@ -3,6 +3,7 @@
 import difflib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,8 @@ from assets.layout import FIRST_RUN_TAG, asset_key, leaves_name
 from assets.leaves import STOPPED
 from assets.seeds import sync_leaves
 from factory.faults import FactoryError
-from factory.generation.spending import Spending
+from factory.generation.chat import ParkedError
+from factory.generation.spending import BudgetSpentError, Spending
 from factory.line import Line, load_line
 from factory.records import METRIC, empty
 from factory.seeds.survey import Survey
@@ -43,6 +45,15 @@ class GatesFailedError(RunFailedError):
 
 class RunStoppedError(FactoryError):
     """The run was told to stop."""
+
+
+@contextmanager
+def explain_unfinished(what: str) -> Iterator[None]:
+    """A server that does not answer, or a budget that is spent, as a RunFailedError that begins with `what`."""
+    try:
+        yield
+    except (ParkedError, BudgetSpentError) as error:
+        raise RunFailedError(f"{what}: {error} What was answered is in the ledger: run again to go on.") from error
 
 
 @dataclass(frozen=True)

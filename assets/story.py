@@ -212,7 +212,7 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
         left_out = shelf.facts("evaluation").get("contaminated", 0)
         beside = f"; left out {left_out} that stand in what is trained on" if left_out else ""
         yield "accuracy", f"{' → '.join(shown[:2])} ({', '.join(shown[2:])}), on {told['tuned']['problems']} problems{beside}"
-    matches = shelf.part("evaluation", MATCHES) if line.training.evaluation.judge else None
+    matches = shelf.part("evaluation", MATCHES) if shelf.facts("evaluation").get("judged") else None
     if matches is not None and matches.height:
         yield "win rate", escape("; ".join(tell_win_rate(matches, rival) for rival in matches["rival"].unique(maintain_order=True)))
     if history is not None and student is not None:

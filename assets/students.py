@@ -116,7 +116,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         store_trained_on(keeper.store, key, kept.frame, before)
         # A phase that was not the last one before was told without being registered.
         if ("mlflow_version" if last else "mlflow_run") not in kept.facts:
-            registered = describe_student(line, kept.frame, work, frames["training_mix"]) if last else None
+            registered = describe_student(line, kept.frame, frames["training_mix"]) if last else None
             told = tell_student(tracking, line, context.run_id, phase, data.records, kept, release, registered)
             kept = keeper.annotate(key, kept, told)
         unused = count_unused(line.training.plan, mixed, line.training.student) if last else None

@@ -56,11 +56,11 @@ def tell_student(
     return told or {}
 
 
-def describe_student(line: Line, student: pl.DataFrame, work: str, mix: pl.DataFrame) -> Student:
-    """The line's student, tuned by the `work` of that fingerprint on what is of the `mix`, as MLflow registers it."""
+def describe_student(line: Line, student: pl.DataFrame, mix: pl.DataFrame) -> Student:
+    """The line's student, tuned on what is of the `mix`, as MLflow registers it."""
     row = student.row(0, named=True)
     question, longest = find_example(mix), line.training.evaluation.max_new_tokens
-    return Student(Path(row["model"]), work, row["revision"], row["release"], question, longest)
+    return Student(Path(row["model"]), row["revision"], row["release"], question, longest)
 
 
 def show_effort(kept: Kept) -> dict[str, float]:

@@ -89,12 +89,14 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
         parts = (contaminated, *answers, *leaks.values(), *read.values(), *([matches] if matches else []))
         forgotten, forgetting = tell_forgetting(read, frame)
         fingerprint = take_fingerprint([], [part.fingerprint for part in parts], [frame, *([matches.frame] if matches else [])])
-        kept = keeper.keep(key, None, fingerprint, lambda: Made(frame, {"contaminated": contaminated.frame.height}), refresh=config.refresh)
+        facts = {"contaminated": contaminated.frame.height, "judged": matches is not None}
+        kept = keeper.keep(key, None, fingerprint, lambda: Made(frame, facts), refresh=config.refresh)
         summary = summarise(frame)
         table = show_table(summary, summary.columns, rows=summary.height)
         figures = _name_figures(summary) | name_leaks(leaks) | forgotten | name_contaminated(contaminated) | name_win_rates(matches)
-        if "mlflow_run" not in kept.facts:
-            model = keeper.facts(asset_key(line, last)).get("mlflow_model_id")
+        # A student that could not be registered then may have been since, and wants its figures on its page.
+        model = keeper.facts(asset_key(line, last)).get("mlflow_model_id", "")
+        if "mlflow_run" not in kept.facts or kept.facts.get("mlflow_model_id") != model:
             kept = keeper.annotate(key, kept, _tell_mlflow(tracking, line, context.run_id, frame, figures, table.md_str or "", model))
         charted = {name: value for name, value in figures.items() if "/" not in name}
         made = {"reused": all(part.reused for part in parts), "seconds": sum(part.seconds for part in parts)}
@@ -105,13 +107,15 @@ def _build_evaluation(line: Line) -> dg.AssetsDefinition:
 
 
 def _tell_mlflow(
-    tracking: Tracking, line: Line, run_id: str, answers: pl.DataFrame, figures: dict[str, float], table: str, model: str | None
+    tracking: Tracking, line: Line, run_id: str, answers: pl.DataFrame, figures: dict[str, float], table: str, model: str
 ) -> dict[str, str]:
     """The facts of the run that MLflow was told of; none where it failed. The student's own figures stand with its `model` too."""
     problems = answers.filter(model="tuned").drop("model", "response", "correct")
     asked = Dataset(problems, "evaluation problems", digest_ids(problems["problem_id"]))
     of_model = {name: value for name, value in figures.items() if _is_of_student(name)}
-    return tracking.log_evaluation(name_work(line, "evaluation", run_id), figures, table, asked=asked, of_model=of_model, model=model) or {}
+    work = name_work(line, "evaluation", run_id)
+    told = tracking.log_evaluation(work, figures, table, asked=asked, of_model=of_model, model=model)
+    return {} if told is None else told | {"mlflow_model_id": model}
 
 
 def _is_of_student(figure: str) -> bool:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-FINGERPRINT_TAG = "factory.fingerprint"
 REVISION_TAG = "factory.revision"
 RELEASE_TAG = "factory.release"
 VERSIONS_TAG = "mlflow.modelVersions"
@@ -29,7 +28,6 @@ class Student:
     """A tuned student to be registered. `example` is a question that MLflow shows with it, `max_tokens` how long the answer may be."""
 
     folder: Path
-    fingerprint: str
     revision: str
     release: str
     example: str
@@ -44,14 +42,14 @@ def name_model(line: str) -> str:
 def register(client: "MlflowClient", name: str, run: str, student: Student, params: Mapping[str, Any]) -> dict[str, str]:
     """Logs the student with `params` in the active `run` and makes it the newest version of `name`, under the alias `candidate`.
 
-    One that is registered already, by its fingerprint, keeps its version. Gives `mlflow_model`, `mlflow_version` and `mlflow_model_id`.
+    One that is registered already keeps its version. What tells is the revision, a digest of its files: private work that is made anew has
+    the name that it had, and other weights. Gives `mlflow_model`, `mlflow_version` and `mlflow_model_id`.
     """
-    known = client.search_model_versions(f"name = '{name}'")
-    version = next((found for found in known if found.tags.get(FINGERPRINT_TAG) == student.fingerprint), None)
+    version = next(iter(_find_versions(client, name, student.revision)), None)
     if version is None:
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, description=_describe(name))
-        tags = {FINGERPRINT_TAG: student.fingerprint, REVISION_TAG: student.revision, RELEASE_TAG: student.release}
+        tags = {REVISION_TAG: student.revision, RELEASE_TAG: student.release}
         logged = _log_model(student, params, tags)
         told = f"Trained on release {student.release}, not judged yet."
         version = client.create_model_version(name, logged.model_uri, run, tags=tags, model_id=logged.model_id, description=told)

@@ -129,7 +129,7 @@ def watch_machine(folder: Path, on_step: OnStep, *, below: bool = False) -> Iter
 
 
 def read_samples(folder: Path) -> list[Sample]:
-    """The samples of a tuning, in order; a line that a kill cut off is left out. None where nothing was sampled."""
+    """The samples of a tuning, in order; a line that a kill cut off is left out. Empty where nothing was sampled."""
     file, samples = folder / SAMPLES, []
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
         with suppress(ValueError, TypeError):

@@ -103,7 +103,7 @@ class Tracking(dg.ConfigurableResource[None]):
         """Logs a trained phase and, where it is the `student` of its line, its model as a new version under the alias `candidate`.
 
         Returns `mlflow_run`, `mlflow_url` and, where registered, `mlflow_model`, `mlflow_version` and `mlflow_model_id`; None where MLflow
-        failed. `metrics` stand with the model too. A model that is registered already, by its fingerprint, keeps its version.
+        failed. `metrics` stand with the model too. A model that is registered already, by its revision, keeps its version.
         """
 
         def log(client: "MlflowClient") -> dict[str, str]:

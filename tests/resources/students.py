@@ -21,7 +21,7 @@ def name_work(run_id: str, asset: str = "student_sft", line: str = "demo") -> Wo
     return Work(line, asset, run_id, "digest-of-the-line")
 
 
-def log(tracking: Tracking, run_id: str, fingerprint: str, *, register: bool = True, line: str = "demo") -> dict[str, str] | None:
+def log(tracking: Tracking, run_id: str, student: str, *, register: bool = True, line: str = "demo") -> dict[str, str] | None:
     folder = Path(resolve_model("pico-student"))
     return tracking.log_student(
         name_work(run_id, line=line),
@@ -32,5 +32,5 @@ def log(tracking: Tracking, run_id: str, fingerprint: str, *, register: bool = T
         trained_on=Dataset(RECORDS, "v-1", "0123456789abcdef" * 4, "releases/demo/v-1"),
         note="Phase sft.",
         began=BEGAN,
-        student=Student(folder, fingerprint, f"pico@{fingerprint}", "v-1", "Compute 31 + 12.", 32) if register else None,
+        student=Student(folder, f"pico@{student}", "v-1", "Compute 31 + 12.", 32) if register else None,
     )

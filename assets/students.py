@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from assets.trained_on import store_trained_on
 from factory.line import Line
 from factory.pico.models import model_revision
 from factory.training import (
+    Holdout,
     PhaseData,
     TrainedPhase,
     choose_data,
@@ -38,6 +40,7 @@ from resources.system_metrics import watch_machine
 from resources.tracking import Tracking
 
 CURVE = pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64}))
+ACCURACIES = pl.List(pl.Struct({"step": pl.Int64, "accuracy": pl.Float64}))
 STUDENT: dict[str, Any] = {
     "phase": pl.String,
     "model": pl.String,  # folder of the tuned model
@@ -60,6 +63,7 @@ STUDENT: dict[str, Any] = {
     "held_out": pl.Int64,  # examples that it was selected by; 0 where it is the last
     "held_out_left_out": pl.String,  # JSON
     "held_out_losses": CURVE,
+    "held_out_accuracies": ACCURACIES,  # of a phase that selects by answers
     "margin_before": pl.Float64,  # mean log-likelihood of the chosen less that of the rejected, nats; null for a supervised phase
     "margin_after": pl.Float64,
 }
@@ -70,7 +74,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     phase = line.training.plan[number]
     name, last = student_name(phase), number == len(line.training.plan) - 1
     key = asset_key(line, name)
-    more = [*(["seed_examples"] if phase.select == "holdout_loss" else []), *(["preference_pairs"] if phase.method != "sft" else [])]
+    more = [*(["seed_examples"] if phase.select != "last" else []), *(["preference_pairs"] if phase.method != "sft" else [])]
     ins = read_assets(line, "dataset_release", "training_mix", *more)
     if number:
         ins["before"] = dg.AssetIn(asset_key(line, student_name(line.training.plan[number - 1])))
@@ -88,7 +92,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         release = frames["dataset_release"].row(0, named=True)
         base = frames["before"]["model"][0] if number else line.training.student
         mixed, mix = repeat_rows(frames["training_mix"]), name_mix(frames["training_mix"])
-        holdout = choose_holdout(line.training.plan, number, frames["seed_examples"]) if "seed_examples" in frames else None
+        holdout = _choose_holdout(line, number, frames.get("seed_examples"))
         data = _choose_data(line, number, mixed, frames.get("preference_pairs"))
         name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
         scale = line.training.scale
@@ -125,6 +129,13 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     return student
 
 
+def _choose_holdout(line: Line, number: int, seeds: pl.DataFrame | None) -> Holdout | None:
+    """What the phase selects by; answers are as long as in the evaluation."""
+    if seeds is None:
+        return None
+    return Holdout(choose_holdout(line.training.plan, number, seeds), line.training.evaluation.max_new_tokens)
+
+
 def _choose_data(line: Line, number: int, mixed: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
     """The rows of the mix that a supervised phase reads, or the pairs of a preference phase."""
     if pairs is None:
@@ -157,6 +168,7 @@ def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, 
         "held_out": trained.held_out,
         "held_out_left_out": json.dumps(trained.held_out_left_out, sort_keys=True),
         "held_out_losses": [{"step": step, "loss": loss} for step, loss in trained.held_out_losses],
+        "held_out_accuracies": [{"step": step, "accuracy": accuracy} for step, accuracy in trained.held_out_accuracies],
         "margin_before": before,
         "margin_after": after,
     }
@@ -165,13 +177,6 @@ def _describe_student(phase: PhaseSpec, data: PhaseData, trained: TrainedPhase, 
 
 def _show_student(kept: Kept) -> dict[str, Any]:
     row = kept.frame.row(0, named=True)
-    selected = {}
-    if row["held_out_losses"]:
-        selected = {
-            "held_out_left_out": row["held_out_left_out"],
-            "held_out_curve": show_curve(take_points(row["held_out_losses"]), "step", "held-out loss"),
-            **show_floats({"held_out": row["held_out"], "held_out_loss": dict(take_points(row["held_out_losses"]))[row["step"]]}),
-        }
     counts = {name: row.get(name) for name in ("steps", "step", "records", "own", "replayed", "tokens", "trained_weights", "real_share")}
     return {
         "model": dg.MetadataValue.path(row["model"]),
@@ -184,6 +189,18 @@ def _show_student(kept: Kept) -> dict[str, Any]:
         **show_floats(counts | {"last_loss": row["losses"][-1]["loss"]}),
         **show_floats({name: row[name] for name in ("margin_before", "margin_after", "epsilon", "delta")}),
         **show_effort(kept),
-        **selected,
+        **_show_selection(row),
         **link_mlflow(kept),
     }
+
+
+def _show_selection(row: Mapping[str, Any]) -> dict[str, Any]:
+    """How the checkpoints of a phase that selects did on held-out examples, and the chosen one; nothing of one that takes the last."""
+    if not row["held_out_losses"]:
+        return {}
+    shown: dict[str, Any] = {"held_out_left_out": row["held_out_left_out"], **show_floats({"held_out": row["held_out"]})}
+    for measure, curve in (("loss", row["held_out_losses"]), ("accuracy", row.get("held_out_accuracies") or ())):
+        if points := take_points(curve):
+            shown[f"held_out_{measure}_curve"] = show_curve(points, "step", f"held-out {measure}")
+            shown |= show_floats({f"held_out_{measure}": dict(points)[row["step"]]})
+    return shown

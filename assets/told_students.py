@@ -46,7 +46,11 @@ def tell_student(
         name_work(line, f"student_{phase.name}", run_id),
         params=phase.model_dump(mode="json") | made | weights | mixed,
         metrics=show_floats(counts | {"seconds": kept.seconds, "last_loss": row["losses"][-1]["loss"]}) | show_effort(kept),
-        curves=[Curve("loss", take_points(row["losses"])), Curve("held_out_loss", take_points(row["held_out_losses"]))],
+        curves=[
+            Curve("loss", take_points(row["losses"])),
+            Curve("held_out_loss", take_points(row["held_out_losses"])),
+            Curve("held_out_accuracy", take_points(row.get("held_out_accuracies") or ())),
+        ],
         system=draw_curves(samples),
         trained_on=read if phase.method == "sft" else Dataset(records, "preference pairs", digest_frame(records)),
         note=f"Phase `{phase.name}` of line {line.name}, on release {row['release']}.",
@@ -89,5 +93,5 @@ def link_mlflow(kept: Kept) -> dict[str, Any]:
 
 
 def take_points(curve: Sequence[dict[str, Any]]) -> list[tuple[int, float]]:
-    """The points of a stored curve."""
-    return [(point["step"], point["loss"]) for point in curve]
+    """The points of a stored curve: steps, and what was measured at each."""
+    return [(step, value) for step, value in (point.values() for point in curve)]

@@ -15,6 +15,7 @@ from factory.spec import Name, Share, Spec
 Schedule = Literal["linear", "constant", "cosine"]
 Method = Literal["sft", "dpo", "rpo"]
 Preset = Literal["lab", "stacked"]
+Select = Literal["last", "holdout_loss", "holdout_accuracy"]
 DEFAULT_EPOCHS: Final = 4.0
 ALL_LINEAR: Final = "all-linear"
 """What peft calls every linear layer but the output layer."""
@@ -97,9 +98,10 @@ class TuningSpec(Spec):
     lora: LoraSpec | None = Field(default=None, description="Tune low-rank adapters, merged in the end, instead of all weights.")
     packing: bool = Field(default=False, description="Several records in one row of at most max_length tokens, none of which sees another.")
     save_steps: int = Field(default=50, ge=1, description="A checkpoint each so many steps; a killed phase goes on from the last one.")
-    select: Literal["last", "holdout_loss"] = Field(
+    select: Select = Field(
         default="last",
-        description="The phase's student: its last checkpoint, or that of the least loss on held-out seeds, of equals the earlier.",
+        description="The phase's student: its last checkpoint, or that of the least loss on held-out seeds, or of the most right answers "
+        "to them; of equals the earlier.",
     )
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from factory.training.pairs import PairData, choose_pairs
 from factory.training.phase_folder import TrainedPhase
 from factory.training.preference import fingerprint_preference, train_preference
 from factory.training.promotion import Promotion, decide_promotion
+from factory.training.selection import Holdout
 from factory.training.sft import fingerprint_phase, train_phase
 from factory.training.standing import Standing, examine_releases
 from factory.training.statistics import Comparison, compare, count_forgotten, summarise
@@ -27,6 +28,7 @@ __all__ = [
     "WINDOWS",
     "Comparison",
     "Forgetting",
+    "Holdout",
     "Mix",
     "PairData",
     "PhaseData",

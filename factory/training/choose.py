@@ -72,8 +72,8 @@ def choose_data(plan: Sequence[PhaseSpec], number: int, records: pl.DataFrame, s
 
 
 def choose_holdout(plan: Sequence[PhaseSpec], number: int, seeds: pl.DataFrame) -> pl.DataFrame:
-    """Held-out examples of `seeds` (records.SEED) as records to measure phase `number` on: of the kinds and leaves that it or a phase
-    before takes, whatever their length.
+    """Held-out examples of `seeds` (records.SEED) as records to measure phase `number` on (columns record_id, leaf, language, instruction,
+    context, response, turns, verifier, verifier_settings): of the kinds and leaves that it or a phase before takes, whatever their length.
 
     Raises FactoryError, in the name of the phase, where there is none.
     """
@@ -84,11 +84,12 @@ def choose_holdout(plan: Sequence[PhaseSpec], number: int, seeds: pl.DataFrame) 
     held = held.filter(pl.Series(matching, dtype=pl.Boolean))
     if held.is_empty():
         raise FactoryError(
-            f"phase {plan[number].name!r}: select is holdout_loss, but no seed example of its leaves is held out. "
+            f"phase {plan[number].name!r}: select is {plan[number].select}, but no seed example of its leaves is held out. "
             "Raise `seeds.holdout`, give its leaves more examples, or take select: last."
         )
     read = {"instruction": "question", "context": "context", "response": "answer"}
-    return held.select("record_id", **{name: pl.col(column) for name, column in read.items()}, turns=pl.lit(None, TURNS))
+    judged = ("record_id", "leaf", "language", "verifier", "verifier_settings")
+    return held.select(*judged, **{name: pl.col(column) for name, column in read.items()}, turns=pl.lit(None, TURNS))
 
 
 def find_reasons(phase: PhaseSpec, rows: pl.DataFrame, student: str) -> list[str | None]:

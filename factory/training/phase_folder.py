@@ -17,7 +17,8 @@ class TrainedPhase:
 
     `records` and `tokens` (prompt and response; of a pair both sides) count what was trained on, once; `left_out` counts records by reason;
     `losses` are pairs of step and mean loss per trained token since the pair before. The student is the checkpoint of `step`; where it was
-    selected by the loss on `held_out` examples, `held_out_losses` has that of each checkpoint by step.
+    selected on `held_out` examples, `held_out_losses` has the loss of each checkpoint by step, and `held_out_accuracies`, where it was
+    selected by answers, the share of right ones.
     `margins`, of a preference phase, is the mean log-likelihood of the chosen response less the rejected's, in nats, before and after.
     `trained_weights` is how many weights were tuned: all of the model's, or those of an adapter; None of a phase that did not count them.
     `epsilon`, `delta` and `noise_multiplier` are of a private phase. `tokens_read` counts each time that a token was read, but
@@ -35,6 +36,7 @@ class TrainedPhase:
     held_out: int
     held_out_left_out: dict[str, int]
     held_out_losses: tuple[tuple[int, float], ...]
+    held_out_accuracies: tuple[tuple[int, float], ...] = ()
     margins: tuple[float, float] | None = None
     trained_weights: int | None = None
     epsilon: float | None = None
@@ -59,8 +61,8 @@ class PhaseFolder(WorkFolder):
         return self._read(self.keep(save, summary))
 
     def _read(self, summary: dict[str, Any]) -> TrainedPhase:
-        for name in ("losses", "held_out_losses"):
-            summary[name] = tuple((int(step), float(loss)) for step, loss in summary[name])
+        for name in ("losses", "held_out_losses", "held_out_accuracies"):
+            summary[name] = tuple((int(step), float(value)) for step, value in summary.get(name, ()))
         if margins := summary.get("margins"):
             summary["margins"] = tuple(margins)
         return TrainedPhase(folder=self.model, fingerprint=self.fingerprint, **summary)

@@ -7,14 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import polars as pl
-
-from factory.faults import FactoryError
 from factory.training.adapter import ADAPTER, copy_adapter, count_trained, name_base, open_merged
-from factory.training.data import IGNORED, TokenRow, TokenRows, encode_records
-from factory.training.holdout import choose_step, measure_checkpoints
+from factory.training.data import IGNORED, TokenRow, TokenRows
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.private import Spent
+from factory.training.selection import Selection, Yardstick, measure_checkpoints
 from factory.training.trained_on import list_records
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
@@ -71,32 +68,12 @@ def choose_phase_arguments(phase: PhaseSpec, rows: int, work: PhaseFolder, seed:
 
 def keeps_all(phase: PhaseSpec) -> bool:
     """Whether earlier checkpoints are of use, and not the last alone."""
-    return phase.keep_checkpoints or phase.select == "holdout_loss"
-
-
-def in_order(records: pl.DataFrame) -> pl.DataFrame:
-    """What is trained on, in an order of its own: a release that lists its records otherwise trains the same student."""
-    columns = ("record_id", "instruction", "context", "response", "turns")
-    return records.select(columns).sort(columns[:-1])
+    return phase.keep_checkpoints or phase.select != "last"
 
 
 def bound_tokens(phase: PhaseSpec, model: Any) -> int:
     """Most tokens of a row: what the phase takes, or the model's context where that is less."""
     return min(phase.max_length, getattr(model.config.get_text_config(), "max_position_embeddings", None) or phase.max_length)
-
-
-def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: pl.DataFrame | None, most_tokens: int) -> TokenRows | None:
-    """The rows by whose loss the phase selects; None where it takes its last checkpoint. Raises FactoryError where there is no row."""
-    if phase.select != "holdout_loss":
-        return None
-    held = TokenRows((), {}) if holdout is None else encode_records(tokenizer, in_order(holdout), most_tokens)
-    if not held.rows:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in held.left_out.items()) or "none was given"
-        raise FactoryError(
-            f"phase {phase.name!r}: select is holdout_loss, but no held-out example can be read ({reasons}). "
-            "Raise `seeds.holdout` or the phase's max_length, or take select: last."
-        )
-    return held
 
 
 def keep_student(
@@ -106,7 +83,7 @@ def keep_student(
     tokenizer: Any,
     state: Any,
     counts: dict[str, Any],
-    held: TokenRows | None,
+    yardstick: Yardstick | None,
     base: str,
 ) -> TrainedPhase:
     """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made of `base`.
@@ -116,11 +93,14 @@ def keep_student(
     """
     step, checkpoints, what = int(state.global_step), work.list_whole(), f"phase {phase.name!r}"
     open_checkpoint = partial(open_merged, base) if phase.lora else _open_whole
-    held_losses = measure_checkpoints(checkpoints, held.rows, make_collator(tokenizer), phase.batch_size, open_checkpoint) if held else ()
-    if held_losses:
-        step = choose_step(held_losses)
-    trained_weights = count_trained(model)
-    if held_losses or phase.lora or is_sharded(model):
+    trained_weights, selected = count_trained(model), Selection((), ())
+    if yardstick:
+        with explain_writes(what, work.path):
+            selected = measure_checkpoints(
+                checkpoints, yardstick, open_checkpoint, tokenizer, make_collator(tokenizer), phase.batch_size, work.checkpoints
+            )
+        step = selected.step
+    if yardstick or phase.lora or is_sharded(model):
         model = open_checkpoint(checkpoints[step])
         check_weights(what, model, step, state.global_step, phase.learning_rate)
 
@@ -134,9 +114,10 @@ def keep_student(
         "steps": state.global_step,
         "losses": [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry],
         "step": step,
-        "held_out": len(held.rows) if held else 0,
-        "held_out_left_out": held.left_out if held else {},
-        "held_out_losses": held_losses,
+        "held_out": len(yardstick.rows.rows) if yardstick else 0,
+        "held_out_left_out": yardstick.rows.left_out if yardstick else {},
+        "held_out_losses": selected.losses,
+        "held_out_accuracies": selected.accuracies,
         "trained_weights": trained_weights,
     }
     with explain_writes(what, work.path):

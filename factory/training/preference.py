@@ -19,12 +19,11 @@ from factory.training.phase_run import (
     bound_tokens,
     choose_phase_arguments,
     describe_settings,
-    encode_holdout,
-    in_order,
     keep_student,
     plan_rows,
 )
 from factory.training.processes import Job, identify_scale, is_alone, train_together
+from factory.training.selection import Holdout, encode_holdout, identify_holdout
 from factory.training.step_weights import weigh_by_step
 from factory.training.student import open_student
 from factory.training.trained_on import list_sides
@@ -55,13 +54,12 @@ def rpo_loss(p: Tensor, t: Tensor) -> Tensor:
 
 
 def fingerprint_preference(
-    phase: PhaseSpec, pairs: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None, scale: ScaleSpec | None = None
+    phase: PhaseSpec, pairs: pl.DataFrame, base: str, seed: int, holdout: Holdout | None = None, scale: ScaleSpec | None = None
 ) -> str:
     """Names the work of a preference phase, as `fingerprint_phase` that of a supervised one."""
-    held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
     # What earlier versions made of accumulated batches and of a budget of tokens bears the name "preference".
     named = ["preference by steps", describe_settings(phase), digest_frame(pairs.select(SHAPING).sort("record_id"))]
-    return digest([*named, identify_model(base), seed, held, *identify_scale(scale)])
+    return digest([*named, identify_model(base), seed, identify_holdout(phase, holdout), *identify_scale(scale)])
 
 
 def train_preference(
@@ -71,7 +69,7 @@ def train_preference(
     folder: Path,
     seed: int,
     on_step: OnStep | None = None,
-    holdout: pl.DataFrame | None = None,
+    holdout: Holdout | None = None,
     scale: ScaleSpec | None = None,
 ) -> TrainedPhase:
     """The model `base` tuned by the phase's method, dpo or rpo, on `pairs` (records.PREFERENCE), with `base` as its reference.
@@ -83,7 +81,14 @@ def train_preference(
     if finished := work.read_finished():
         return finished
     if scale and not is_alone(scale):
-        return train_together(Job(phase, base, folder, seed, scale), work, pairs, holdout, on_step)
+        return train_together(Job(phase, base, work, seed, scale), pairs, holdout, on_step)
+    return tune_preference(phase, pairs, base, work, seed, on_step, holdout)
+
+
+def tune_preference(
+    phase: PhaseSpec, pairs: pl.DataFrame, base: str, work: PhaseFolder, seed: int, on_step: OnStep | None, holdout: Holdout | None
+) -> TrainedPhase:
+    """What each process does of `train_preference`: `pairs` are in order, `work` is not finished."""
     what, settings = f"phase {phase.name!r}", phase.preference or PreferenceSpec()
     with keep_quiet(), reproduce():
         model, tokenizer = open_student(base)
@@ -92,8 +97,8 @@ def train_preference(
         if not rows:
             reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "there is none"
             raise FactoryError(f"{what}: none of {pairs.height} pairs can be trained on ({reasons}). Raise the phase's max_length.")
-        held = encode_holdout(phase, tokenizer, holdout, most_tokens)
-        with explain_writes(what, folder):
+        yardstick = encode_holdout(phase, tokenizer, holdout, most_tokens)
+        with explain_writes(what, work.path):
             checkpoint = on_first(work.open)
         reference = measure_pairs(model.eval(), tokenizer, rows, phase.batch_size)
         order = plan_rows(phase, [row.length for row in rows], seed, [row.tokens for row in rows])
@@ -112,7 +117,7 @@ def train_preference(
         counts = {"records": len(rows), "tokens": sum(row.tokens for row in rows), "left_out": left_out, "margins": margins}
         counts["tokens_read"] = sum(rows[index].tokens for index in order)
         counts["trained_on"] = list_sides(pairs.filter(pl.col("record_id").is_in({rows[index].pair_id for index in order})))
-        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, yardstick, base))
 
 
 def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_size: int) -> Tensor:

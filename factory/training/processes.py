@@ -13,9 +13,9 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.scale_spec import NO_SHARDED_ADAPTER, ScaleSpec, explain_share, shards_model
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
+from factory.training.selection import Holdout
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes
-from factory.tuning.ranks import count_ranks
 from factory.tuning.trainer import OnStep
 from factory.tuning.workers import Message, launch
 
@@ -30,52 +30,53 @@ PLAIN = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU"
 
 @dataclass(frozen=True)
 class Job:
-    """What every process of a phase is told, beside the frames of records or pairs and of held-out examples."""
+    """What every process of a phase is told, beside its records or pairs and what it selects by. `work` is named here, by the process that
+    launches them: a base of the hub may move before they are there."""
 
     phase: PhaseSpec
     base: str
-    folder: Path
+    work: PhaseFolder
     seed: int
     scale: ScaleSpec
 
-    def write(self, folder: Path, records: pl.DataFrame, holdout: pl.DataFrame | None) -> None:
+    def write(self, folder: Path, records: pl.DataFrame, holdout: Holdout | None) -> None:
         """Writes the job with its frames."""
         folder.mkdir(parents=True)
-        told = {"base": self.base, "folder": str(self.folder), "seed": self.seed}
+        told = {"base": self.base, "folder": str(self.work.path), "fingerprint": self.work.fingerprint, "seed": self.seed}
         told |= {"phase": self.phase.model_dump(mode="json"), "scale": self.scale.model_dump(mode="json")}
+        told |= {"max_new_tokens": holdout.max_new_tokens if holdout else None}
         (folder / "job.json").write_text(json.dumps(told), encoding="utf-8")
         (folder / "config.json").write_text(json.dumps(PLAIN), encoding="utf-8")
         records.write_parquet(folder / "records.parquet")
         if holdout is not None:
-            holdout.write_parquet(folder / "holdout.parquet")
+            holdout.examples.write_parquet(folder / "holdout.parquet")
 
 
-def read_job(folder: Path) -> tuple[Job, pl.DataFrame, pl.DataFrame | None]:
-    """The job that lies in `folder`, with its records or pairs and its held-out examples."""
+def read_job(folder: Path) -> tuple[Job, pl.DataFrame, Holdout | None]:
+    """The job that lies in `folder`, with its records or pairs and what it selects by."""
     told: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     phase, scale = PhaseSpec.model_validate(told["phase"]), ScaleSpec.model_validate(told["scale"])
-    holdout = folder / "holdout.parquet"
-    job = Job(phase, told["base"], Path(told["folder"]), told["seed"], scale)
-    return job, pl.read_parquet(folder / "records.parquet"), pl.read_parquet(holdout) if holdout.is_file() else None
+    job = Job(phase, told["base"], PhaseFolder(Path(told["folder"]), told["fingerprint"]), told["seed"], scale)
+    held = folder / "holdout.parquet"
+    holdout = Holdout(pl.read_parquet(held), told["max_new_tokens"]) if held.is_file() else None
+    return job, pl.read_parquet(folder / "records.parquet"), holdout
 
 
 def is_alone(scale: ScaleSpec | None) -> bool:
-    """Whether this process tunes, alone or as one of several; else it launches those that do."""
-    return scale is None or scale.processes == 1 or count_ranks() > 1
+    """Whether one process tunes, this one."""
+    return scale is None or scale.processes == 1
 
 
 def identify_scale(scale: ScaleSpec | None) -> list[Any]:
     """What of `scale` the bytes of the trained weights depend on; nothing where one process tunes."""
-    if scale is None or scale.processes == 1:
+    if scale is None or is_alone(scale):
         return []
     return [{"processes": scale.processes, "config": Path(scale.config).read_text(encoding="utf-8") if scale.config else None}]
 
 
-def train_together(
-    job: Job, work: PhaseFolder, records: pl.DataFrame, holdout: pl.DataFrame | None, on_step: OnStep | None
-) -> TrainedPhase:
+def train_together(job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None) -> TrainedPhase:
     """What the phase made once `job.scale.processes` have tuned it. Raises FactoryError as one process would."""
-    what = f"phase {job.phase.name!r}"
+    what, work = f"phase {job.phase.name!r}", job.work
     _refuse(what, job)
     folder, log = work.path / JOB, work.path / LOG
     with explain_writes(what, work.path):

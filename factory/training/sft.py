@@ -17,7 +17,7 @@ from factory.pico.models import identify_model
 from factory.records import digest, digest_frame
 from factory.scale_spec import ScaleSpec
 from factory.training.adapter import add_adapter
-from factory.training.data import TokenRows, encode_records
+from factory.training.data import TokenRows, encode_records, in_order
 from factory.training.packing import check_packing, make_packed_collator, pack_rows
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.phase_run import (
@@ -26,9 +26,7 @@ from factory.training.phase_run import (
     choose_phase_arguments,
     count_rows,
     describe_settings,
-    encode_holdout,
     fill_batch,
-    in_order,
     keep_private,
     keep_student,
     make_collator,
@@ -36,6 +34,7 @@ from factory.training.phase_run import (
 )
 from factory.training.private import tune_privately
 from factory.training.processes import Job, identify_scale, is_alone, train_together
+from factory.training.selection import Holdout, encode_holdout, identify_holdout
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
@@ -44,16 +43,15 @@ from factory.tuning.trainer import OnStep, run_trainer
 
 
 def fingerprint_phase(
-    phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int, holdout: pl.DataFrame | None = None, scale: ScaleSpec | None = None
+    phase: PhaseSpec, records: pl.DataFrame, base: str, seed: int, holdout: Holdout | None = None, scale: ScaleSpec | None = None
 ) -> str:
     """Names the work of a phase: the same fingerprint, the same final weights (on the same machine, libraries and thread count).
 
     The order of `records` and how often checkpoints are saved do not count, but where the student is one of several checkpoints; how
     `records` were chosen never does. Several processes sum in another order than one, so how many there are counts, and their config.
     """
-    held = digest_frame(in_order(holdout)) if holdout is not None and phase.select == "holdout_loss" else None
-    read = digest_frame(in_order(records))
-    return digest(["phase", describe_settings(phase), read, identify_model(base), seed, held, *identify_scale(scale)])
+    work = ["phase", describe_settings(phase), digest_frame(in_order(records)), identify_model(base), seed]
+    return digest([*work, identify_holdout(phase, holdout), *identify_scale(scale)])
 
 
 def train_phase(
@@ -63,7 +61,7 @@ def train_phase(
     folder: Path,
     seed: int,
     on_step: OnStep | None = None,
-    holdout: pl.DataFrame | None = None,
+    holdout: Holdout | None = None,
     scale: ScaleSpec | None = None,
 ) -> TrainedPhase:
     """The model `base` (a bundled name, a folder or a hub id) tuned on `records`; all it writes lies in `folder`.
@@ -85,7 +83,14 @@ def train_phase(
     if finished := work.read_finished():
         return finished
     if scale and not is_alone(scale):
-        return train_together(Job(phase, base, folder, seed, scale), work, records, holdout, on_step)
+        return train_together(Job(phase, base, work, seed, scale), records, holdout, on_step)
+    return tune_phase(phase, records, base, work, seed, on_step, holdout)
+
+
+def tune_phase(
+    phase: PhaseSpec, records: pl.DataFrame, base: str, work: PhaseFolder, seed: int, on_step: OnStep | None, holdout: Holdout | None
+) -> TrainedPhase:
+    """What each process does of `train_phase`: `records` are in order, `work` is not finished."""
     what = f"phase {phase.name!r}"
     with keep_quiet(), reproduce():
         from transformers import Trainer
@@ -94,10 +99,10 @@ def train_phase(
         most_tokens = bound_tokens(phase, model)
         encoded = encode_records(tokenizer, records, most_tokens)
         _check_rows(phase, encoded, records.height)
-        held = encode_holdout(phase, tokenizer, holdout, most_tokens)
+        yardstick = encode_holdout(phase, tokenizer, holdout, most_tokens)
         if phase.packing:
             check_packing(what, model, make_packed_collator(tokenizer), encoded.rows[0])
-        with explain_writes(what, folder):
+        with explain_writes(what, work.path):
             checkpoint = on_first(work.open)
             if phase.private is not None:
                 spent = tune_privately(model, encoded.rows, make_collator(tokenizer), phase, phase.private, on_step)
@@ -108,7 +113,7 @@ def train_phase(
         data = pack_rows(planned, len(encoded.rows), most_tokens, seed) if phase.packing else planned
         state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **_choose_parts(phase, tokenizer, data, work, seed))
         counts = count_rows(phase, encoded, seed) | {"tokens_read": sum(len(row.ids) for row in planned)}
-        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, held, base))
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, yardstick, base))
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:

@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 
 from factory.faults import FactoryError
-from factory.training.preference import train_preference
+from factory.training.preference import tune_preference
 from factory.training.processes import read_job
-from factory.training.sft import train_phase
+from factory.training.sft import tune_phase
 from factory.tuning.ranks import is_first, join_ranks
 from factory.tuning.workers import follow_parent, open_channel
 
@@ -22,12 +22,12 @@ def main(folder: Path) -> None:
     try:
         with join_ranks():
             job, records, holdout = read_job(folder)
-            train = train_phase if job.phase.method == "sft" else train_preference
+            tune = tune_phase if job.phase.method == "sft" else tune_preference
 
             def report(step: int, steps: int, loss: float) -> None:
                 tell({"step": step, "steps": steps, "loss": loss})
 
-            train(job.phase, records, job.base, job.folder, job.seed, report if is_first() else None, holdout, job.scale)
+            tune(job.phase, records, job.base, job.work, job.seed, report if is_first() else None, holdout)
     except BaseException as error:
         traceback.print_exc()
         tell({"error": str(error)} if isinstance(error, FactoryError) else {"crash": repr(error)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -13,7 +12,17 @@ import polars as pl
 import torch
 
 from factory.scale_spec import ScaleSpec
-from factory.training import TrainedPhase, train_phase, train_preference
+from factory.training import (
+    Holdout,
+    TrainedPhase,
+    fingerprint_phase,
+    fingerprint_preference,
+    train_phase,
+    train_preference,
+)
+from factory.training.phase_folder import PhaseFolder
+from factory.training.preference import tune_preference
+from factory.training.sft import tune_phase
 from factory.training_spec import PhaseSpec
 from factory.tuning.ranks import join_ranks
 
@@ -22,33 +31,31 @@ LOADED = ["factory.training", "torch", "accelerate", "transformers.trainer", "tr
 
 
 def fork_ranks(
-    phase: PhaseSpec, frame: pl.DataFrame, student: Path, folder: Path, seed: int, holdout: pl.DataFrame | None = None
+    phase: PhaseSpec, frame: pl.DataFrame, student: Path, folder: Path, seed: int, holdout: Holdout | None = None
 ) -> TrainedPhase:
-    """What two processes make of a phase of records or pairs."""
+    """What two processes make of a phase of records or pairs, in the order in which they are tuned."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LOADED)
     assert isinstance(context, ForkServerContext)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    arguments = (port, phase, frame, str(student), folder, seed, holdout)
-    ranks = [context.Process(target=_tune, args=(rank, *arguments)) for rank in range(SCALE.processes)]
+    name, train = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
+    work = PhaseFolder(folder, name(phase, frame, str(student), seed, holdout, SCALE))
+    ranks = [context.Process(target=_tune, args=(rank, port, phase, frame, str(student), work, seed, holdout)) for rank in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
         rank.join(120)
         assert rank.exitcode == 0
-    return _choose(phase)(phase, frame, str(student), folder, seed, None, holdout, SCALE)
+    return train(phase, frame, str(student), folder, seed, None, holdout, SCALE)
 
 
 def _tune(
-    rank: int, port: int, phase: PhaseSpec, frame: pl.DataFrame, student: str, folder: Path, seed: int, holdout: pl.DataFrame | None
+    rank: int, port: int, phase: PhaseSpec, frame: pl.DataFrame, student: str, work: PhaseFolder, seed: int, holdout: Holdout | None
 ) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     with join_ranks():
-        _choose(phase)(phase, frame, student, folder, seed, None, holdout, SCALE)
-
-
-def _choose(phase: PhaseSpec) -> Callable[..., TrainedPhase]:
-    return train_phase if phase.method == "sft" else train_preference
+        tune = tune_phase if phase.method == "sft" else tune_preference
+        tune(phase, frame, student, work, seed, None, holdout)

@@ -127,12 +127,12 @@ def test_a_phase_is_measured_on_held_out_examples_of_what_it_and_those_before_ta
             ]
         )
     ]
-    seeds = pl.DataFrame(rows, schema_overrides=SEED).with_columns(pl.lit(None, pl.String).alias("context"))
+    seeds = pl.DataFrame([dict.fromkeys(SEED) | row for row in rows], schema=SEED)
     plan = (
-        PhaseSpec(name="first", data=(DataSpec(kinds=("knowledge",), response_words=Bounds(min=50)),)),
+        PhaseSpec(name="first", data=(DataSpec(kinds=("knowledge",), response_words=Bounds(min=50)),), select="holdout_accuracy"),
         PhaseSpec(name="second", data=(DataSpec(leaves=("*/b",)),)),
     )
     assert [ids(choose_holdout(plan, number, seeds)) for number in (0, 1)] == [["s0"], ["s0", "s2"]]
     assert ids(choose_holdout([PhaseSpec(name="all")], 0, seeds)) == ["s0", "s2", "s3"]
-    with pytest.raises(FactoryError, match=r"phase 'first': select is holdout_loss, but no seed example .* `seeds.holdout`"):
+    with pytest.raises(FactoryError, match=r"phase 'first': select is holdout_accuracy, but no seed example .* `seeds.holdout`"):
         choose_holdout(plan, 0, empty(SEED))

@@ -17,7 +17,7 @@ from tiny_student import write_records
 from transformers import AutoModelForCausalLM
 
 from factory.faults import FactoryError
-from factory.training import TrainedPhase, fingerprint_phase, train_phase, train_preference
+from factory.training import Holdout, TrainedPhase, fingerprint_phase, train_phase, train_preference
 from factory.training.adapter import add_adapter, open_merged
 from factory.training.phase_run import describe_settings
 from factory.training.student import open_student
@@ -49,7 +49,7 @@ def test_the_student_is_the_base_with_the_scaled_product_added_to_its_targets(st
 
 def test_a_held_out_checkpoint_becomes_the_student_and_the_adapters_of_all_are_kept(student: Path, tmp_path: Path) -> None:
     spec = phase(epochs=12, select="holdout_loss", keep_checkpoints=True, save_steps=4, learning_rate=0.1, schedule="constant")
-    trained = train_phase(spec, RECORDS.head(16), str(student), tmp_path, 0, holdout=HOLDOUT)
+    trained = train_phase(spec, RECORDS.head(16), str(student), tmp_path, 0, holdout=Holdout(HOLDOUT))
     steps = [step for step, _ in trained.held_out_losses]
     assert steps == [4, 8, 12, 16, 20, 24] == sorted(int(path.name) for path in (tmp_path / "steps").iterdir())
     assert trained.step == min(trained.held_out_losses, key=lambda pair: pair[1])[0] < 24

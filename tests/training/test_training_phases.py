@@ -14,9 +14,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.training import read_trained_on, train_phase
+from factory.training import Holdout, answer_problems, fingerprint_phase, read_trained_on, train_phase
+from factory.training.answer import Problem
 from factory.training.data import encode_records
-from factory.training.holdout import choose_step
 from factory.training_spec import PhaseSpec
 from factory.tuning.order import plan_tokens
 
@@ -84,7 +84,7 @@ def test_a_second_phase_that_was_stopped_goes_on_and_the_first_is_not_done_again
 
 def test_the_best_checkpoint_is_the_student_and_all_are_kept(tmp_path: Path, student: Path) -> None:
     spec = phase(epochs=40, learning_rate=3e-2, save_steps=10, select="holdout_loss", keep_checkpoints=True, schedule="constant")
-    trained = train_phase(spec, RECORDS.head(12), str(student), tmp_path, 0, holdout=HOLDOUT)
+    trained = train_phase(spec, RECORDS.head(12), str(student), tmp_path, 0, holdout=Holdout(HOLDOUT))
     steps = [step for step, _ in trained.held_out_losses]
     assert steps == list(range(10, 121, 10)) == sorted(int(path.name) for path in (tmp_path / "steps").iterdir())
     assert trained.held_out == 6
@@ -108,14 +108,49 @@ def test_the_records_that_were_read_are_kept_and_no_others(student: Path, tmp_pa
     assert set(part.rows()) < set(kept.rows()) and part.height == 6
 
 
-def test_an_earlier_checkpoint_wins_a_tie() -> None:
-    assert choose_step(((2, 0.7), (4, 0.5), (6, 0.5), (8, 0.6))) == 4
+def test_the_checkpoint_of_most_right_answers_is_the_student_and_of_equals_the_earliest(tmp_path: Path, student: Path) -> None:
+    """Asked is what it learns by heart; the verifier decides where the reference is nonsense."""
+    records = RECORDS.head(9)
+    told = [(None, answer) if row % 3 else ("arithmetic", "nonsense") for row, answer in enumerate(records["response"])]
+    asked = records.with_columns(
+        verifier=pl.Series([verifier for verifier, _ in told], dtype=pl.String),
+        response=pl.Series([answer for _, answer in told]),
+        language=pl.lit("en"),
+        verifier_settings=pl.lit(None, pl.String),
+    )
+    spec = phase(epochs=60, learning_rate=2e-2, save_steps=15, select="holdout_accuracy", keep_checkpoints=True, schedule="constant")
+    trained = train_phase(spec, records, str(student), tmp_path, 0, holdout=Holdout(asked, 40))
+    steps, right = zip(*trained.held_out_accuracies, strict=True)
+    assert steps == tuple(range(15, 136, 15)) == tuple(step for step, _ in trained.held_out_losses)
+    assert right[0] < max(right) and right.count(max(right)) > 1
+    assert trained.step == steps[right.index(max(right))] < 135
+    problems = [Problem(row["record_id"], "l", "en", "holdout", row["instruction"], row["context"], "", None) for row in records.to_dicts()]
+    for step, share in trained.held_out_accuracies:
+        answers = answer_problems(tmp_path / "steps" / str(step), problems, 40, 4)
+        assert share == pytest.approx(sum(a == b for a, b in zip(answers, records["response"], strict=True)) / 9)
+    kept = tmp_path / "steps" / str(trained.step) / "model.safetensors"
+    assert (trained.folder / "model.safetensors").read_bytes() == kept.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model", "steps", "trained_on.parquet"]
+
+
+def test_what_a_selection_by_answers_depends_on_names_its_work(student: Path) -> None:
+    examples = HOLDOUT.with_columns(verifier=pl.lit(None, pl.String), verifier_settings=pl.lit(None, pl.String))
+
+    def name(select: str, holdout: Holdout) -> str:
+        return fingerprint_phase(phase(select=select), RECORDS, str(student), 0, holdout)
+
+    judged = examples.with_columns(verifier=pl.lit("number"))
+    for other in (Holdout(judged), Holdout(examples, 7), Holdout(examples.head(5))):
+        assert name("holdout_accuracy", other) != name("holdout_accuracy", Holdout(examples))
+    assert name("holdout_loss", Holdout(judged, 7)) == name("holdout_loss", Holdout(examples))
+    assert name("last", Holdout(examples.head(5))) == name("last", Holdout(examples))
+    assert name("holdout_accuracy", Holdout(examples.reverse())) == name("holdout_accuracy", Holdout(examples))
 
 
 def test_a_selection_with_nothing_to_select_by_is_refused(student: Path, tmp_path: Path) -> None:
     spec = phase(select="holdout_loss")
     with pytest.raises(FactoryError, match=r"phase 'sft': select is holdout_loss, but no held-out example can be read \(1 too_long\)"):
-        train_phase(spec, RECORDS, str(student), tmp_path, 0, holdout=make_records([("Say", None, "apple " * 200)]))
+        train_phase(spec, RECORDS, str(student), tmp_path, 0, holdout=Holdout(make_records([("Say", None, "apple " * 200)])))
 
 
 def test_accumulated_batches_are_one_step(student: Path, tmp_path: Path) -> None:

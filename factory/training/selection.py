@@ -1,0 +1,149 @@
+"""Which checkpoint of a phase is its student: each is measured on held-out examples, by their loss or by the answers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from factory.faults import FactoryError
+from factory.records import digest_frame
+from factory.training.answer import Problem, answer_problems
+from factory.training.data import TokenRow, TokenRows, encode_records, in_order
+from factory.training.evaluate import is_correct
+from factory.training_spec import EvaluationSpec, PhaseSpec
+
+Measures = tuple[tuple[int, float], ...]
+"""Pairs of step and what its checkpoint measures, in the order of steps."""
+Collate = Callable[[Sequence[TokenRow]], dict[str, Any]]
+JUDGED = ("record_id", "verifier", "verifier_settings")
+"""Columns of held-out examples that decide, beside those that are read, which answers are right."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Held-out `examples` (choose_holdout) that a phase selects by. Where it does so by answers, they end at `max_new_tokens`."""
+
+    examples: pl.DataFrame
+    max_new_tokens: int = EvaluationSpec().max_new_tokens
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What each checkpoint is measured on: `rows` for the loss, and where the phase selects by answers the same examples as `problems`."""
+
+    rows: TokenRows
+    problems: tuple[Problem, ...]
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The measures of each checkpoint, and the step of the one that is chosen. Losses are in nats per trained token; accuracies are shares
+    of right answers, none where nobody was asked."""
+
+    losses: Measures
+    accuracies: Measures
+
+    @property
+    def step(self) -> int:
+        """That of the most right answers, or, where nobody was asked, of the least loss; of equal ones the earliest."""
+        if self.accuracies:
+            return min(self.accuracies, key=lambda pair: (-pair[1], pair[0]))[0]
+        return min(self.losses, key=lambda pair: (pair[1], pair[0]))[0]
+
+
+def identify_holdout(phase: PhaseSpec, holdout: Holdout | None) -> Any:
+    """What of `holdout` the student of the phase depends on, as a JSON value; None where it is the last checkpoint."""
+    if holdout is None or phase.select == "last":
+        return None
+    read = digest_frame(in_order(holdout.examples))
+    if phase.select == "holdout_loss":
+        return read
+    return [read, digest_frame(holdout.examples.select(JUDGED).sort(JUDGED)), holdout.max_new_tokens]
+
+
+def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: Holdout | None, most_tokens: int) -> Yardstick | None:
+    """What the phase selects by; None where it takes its last checkpoint. Raises FactoryError where no example can be read."""
+    if phase.select == "last":
+        return None
+    rows = TokenRows((), {}) if holdout is None else encode_records(tokenizer, in_order(holdout.examples), most_tokens)
+    if holdout is None or not rows.rows:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in rows.left_out.items()) or "none was given"
+        raise FactoryError(
+            f"phase {phase.name!r}: select is {phase.select}, but no held-out example can be read ({reasons}). "
+            "Raise `seeds.holdout` or the phase's max_length, or take select: last."
+        )
+    asked = holdout.examples.filter(pl.col("record_id").is_in(rows.record_ids)).sort("record_id")
+    problems = tuple(map(_read_problem, asked.iter_rows(named=True))) if phase.select == "holdout_accuracy" else ()
+    return Yardstick(rows, problems, holdout.max_new_tokens)
+
+
+def _read_problem(example: Mapping[str, Any]) -> Problem:
+    return Problem(
+        problem_id=example["record_id"],
+        leaf=example["leaf"],
+        language=example["language"],
+        origin="holdout",
+        instruction=example["instruction"],
+        context=example["context"],
+        reference=example["response"],
+        verifier=example["verifier"],
+        verifier_settings=example["verifier_settings"],
+    )
+
+
+def measure_checkpoints(
+    checkpoints: Mapping[int, Path],
+    yardstick: Yardstick,
+    open_checkpoint: Callable[[Path], Any],
+    tokenizer: Any,
+    collate: Collate,
+    batch_size: int,
+    scratch: Path,
+) -> Selection:
+    """Measures each checkpoint by step, as the model that `open_checkpoint` makes of it, `batch_size` examples at once. While one answers,
+    it lies in the existing folder `scratch` once more."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    losses: list[tuple[int, float]] = []
+    accuracies: list[tuple[int, float]] = []
+    for step, checkpoint in checkpoints.items():
+        model = open_checkpoint(checkpoint).to(device).eval()
+        losses.append((step, measure_loss(model, yardstick.rows.rows, collate, batch_size)))
+        if yardstick.problems:
+            with TemporaryDirectory(dir=scratch, prefix="asked-") as folder:
+                model.to("cpu").save_pretrained(folder)
+                tokenizer.save_pretrained(folder)
+                del model
+                accuracies.append((step, measure_accuracy(folder, yardstick, batch_size)))
+    return Selection(tuple(losses), tuple(accuracies))
+
+
+def measure_loss(model: Any, rows: Sequence[TokenRow], collate: Collate, batch_size: int) -> float:
+    """Mean negative log-likelihood of the trained tokens of `rows`, in nats per token."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    ordered = sorted(rows, key=lambda row: len(row.ids))
+    total, count = 0.0, 0
+    for start in range(0, len(ordered), batch_size):
+        batch = {name: tensor.to(model.device) for name, tensor in collate(ordered[start : start + batch_size]).items()}
+        labels = batch.pop("labels")[:, 1:]
+        with torch.inference_mode():
+            logits = model(**batch).logits[:, :-1].float()
+        total += float(cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum"))
+        count += int((labels >= 0).sum())
+    return total / count
+
+
+def measure_accuracy(model: str, yardstick: Yardstick, batch_size: int) -> float:
+    """Share of the problems that `model` answers rightly, asked and judged as in the evaluation."""
+    answers = answer_problems(model, yardstick.problems, yardstick.max_new_tokens, batch_size)
+    right = [is_correct(problem, answer) for problem, answer in zip(yardstick.problems, answers, strict=True)]
+    return sum(right) / len(right)

@@ -98,14 +98,14 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         scale = line.training.scale
         work = name_work(phase, data.records, base, line.seed, holdout, scale)
         folder = find_home().model(line.name, phase.name, work)
-        report = partial(keeper.progress.advance, name, "")
+        report, measured = (partial(keeper.progress.advance, name, what) for what in ("", "checkpoints measured"))
         keeper.progress.start(name, 1)
 
         def train() -> Made:
             if config.refresh:
                 shutil.rmtree(folder, ignore_errors=True)
             with watch_machine(folder, lambda step, steps, loss: report(step, steps), below=scale.processes > 1) as watch:
-                trained = train_on(phase, data.records, base, folder, line.seed, watch.step, holdout, scale)
+                trained = train_on(phase, data.records, base, folder, line.seed, watch.step, holdout, scale, measured)
             return Made(_describe_student(phase, data, trained, base, release["version"], mix), {"tokens_read": trained.tokens_read})
 
         kept = keeper.keep(

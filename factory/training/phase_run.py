@@ -11,7 +11,7 @@ from factory.training.adapter import ADAPTER, copy_adapter, count_trained, name_
 from factory.training.data import IGNORED, TokenRow, TokenRows
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.private import Spent
-from factory.training.selection import Selection, Yardstick, measure_checkpoints
+from factory.training.selection import OnMeasured, Selection, Yardstick, measure_checkpoints
 from factory.training.trained_on import list_records
 from factory.training_spec import DEFAULT_EPOCHS, PhaseSpec
 from factory.tuning.libraries import explain_writes
@@ -85,6 +85,7 @@ def keep_student(
     counts: dict[str, Any],
     yardstick: Yardstick | None,
     base: str,
+    on_measured: OnMeasured | None = None,
 ) -> TrainedPhase:
     """Selects among the checkpoints of a phase that has ended in `state` (the Trainer's), and keeps what it made of `base`.
 
@@ -96,9 +97,8 @@ def keep_student(
     trained_weights, selected = count_trained(model), Selection((), ())
     if yardstick:
         with explain_writes(what, work.path):
-            selected = measure_checkpoints(
-                checkpoints, yardstick, open_checkpoint, tokenizer, make_collator(tokenizer), phase.batch_size, work.checkpoints
-            )
+            how = (tokenizer, make_collator(tokenizer), phase.batch_size, work.checkpoints, on_measured)
+            selected = measure_checkpoints(checkpoints, yardstick, open_checkpoint, *how)
         step = selected.step
     if yardstick or phase.lora or is_sharded(model):
         model = open_checkpoint(checkpoints[step])

@@ -23,7 +23,7 @@ from factory.training.phase_run import (
     plan_rows,
 )
 from factory.training.processes import Job, identify_scale, is_alone, train_together
-from factory.training.selection import Holdout, encode_holdout, identify_holdout
+from factory.training.selection import Holdout, OnMeasured, encode_holdout, identify_holdout
 from factory.training.step_weights import weigh_by_step
 from factory.training.student import open_student
 from factory.training.trained_on import list_sides
@@ -71,6 +71,7 @@ def train_preference(
     on_step: OnStep | None = None,
     holdout: Holdout | None = None,
     scale: ScaleSpec | None = None,
+    on_measured: OnMeasured | None = None,
 ) -> TrainedPhase:
     """The model `base` tuned by the phase's method, dpo or rpo, on `pairs` (records.PREFERENCE), with `base` as its reference.
 
@@ -81,12 +82,19 @@ def train_preference(
     if finished := work.read_finished():
         return finished
     if scale and not is_alone(scale):
-        return train_together(Job(phase, base, work, seed, scale), pairs, holdout, on_step)
-    return tune_preference(phase, pairs, base, work, seed, on_step, holdout)
+        return train_together(Job(phase, base, work, seed, scale), pairs, holdout, on_step, on_measured)
+    return tune_preference(phase, pairs, base, work, seed, on_step, holdout, on_measured)
 
 
 def tune_preference(
-    phase: PhaseSpec, pairs: pl.DataFrame, base: str, work: PhaseFolder, seed: int, on_step: OnStep | None, holdout: Holdout | None
+    phase: PhaseSpec,
+    pairs: pl.DataFrame,
+    base: str,
+    work: PhaseFolder,
+    seed: int,
+    on_step: OnStep | None,
+    holdout: Holdout | None,
+    on_measured: OnMeasured | None = None,
 ) -> TrainedPhase:
     """What each process does of `train_preference`: `pairs` are in order, `work` is not finished."""
     what, settings = f"phase {phase.name!r}", phase.preference or PreferenceSpec()
@@ -117,7 +125,7 @@ def tune_preference(
         counts = {"records": len(rows), "tokens": sum(row.tokens for row in rows), "left_out": left_out, "margins": margins}
         counts["tokens_read"] = sum(rows[index].tokens for index in order)
         counts["trained_on"] = list_sides(pairs.filter(pl.col("record_id").is_in({rows[index].pair_id for index in order})))
-        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, yardstick, base))
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, yardstick, base, on_measured))
 
 
 def measure_pairs(model: Any, tokenizer: Any, rows: Sequence[PairRow], batch_size: int) -> Tensor:

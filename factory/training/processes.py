@@ -13,7 +13,7 @@ import polars as pl
 from factory.faults import FactoryError
 from factory.scale_spec import NO_SHARDED_ADAPTER, ScaleSpec, explain_share, shards_model
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
-from factory.training.selection import Holdout
+from factory.training.selection import Holdout, OnMeasured
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.trainer import OnStep
@@ -74,7 +74,9 @@ def identify_scale(scale: ScaleSpec | None) -> list[Any]:
     return [{"processes": scale.processes, "config": Path(scale.config).read_text(encoding="utf-8") if scale.config else None}]
 
 
-def train_together(job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None) -> TrainedPhase:
+def train_together(
+    job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None, on_measured: OnMeasured | None = None
+) -> TrainedPhase:
     """What the phase made once `job.scale.processes` have tuned it. Raises FactoryError as one process would."""
     what, work = f"phase {job.phase.name!r}", job.work
     _refuse(what, job)
@@ -90,6 +92,9 @@ def train_together(job: Job, records: pl.DataFrame, holdout: Holdout | None, on_
             errors.append(message["error"])
         elif "crash" in message:
             crashes.append(message["crash"])
+        elif "measured" in message:
+            if on_measured is not None:
+                on_measured(message["measured"], message["checkpoints"])
         elif on_step is not None:
             on_step(message["step"], message["steps"], message["loss"])
 

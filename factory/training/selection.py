@@ -20,6 +20,8 @@ from factory.training_spec import EvaluationSpec, PhaseSpec
 Measures = tuple[tuple[int, float], ...]
 """Pairs of step and what its checkpoint measures, in the order of steps."""
 Collate = Callable[[Sequence[TokenRow]], dict[str, Any]]
+OnMeasured = Callable[[int, int], None]
+"""Called with how many checkpoints are measured, and how many there are."""
 JUDGED = ("record_id", "verifier", "verifier_settings")
 """Columns of held-out examples that decide, beside those that are read, which answers are right."""
 
@@ -105,6 +107,7 @@ def measure_checkpoints(
     collate: Collate,
     batch_size: int,
     scratch: Path,
+    on_measured: OnMeasured | None = None,
 ) -> Selection:
     """Measures each checkpoint by step, as the model that `open_checkpoint` makes of it, `batch_size` examples at once. While one answers,
     it lies in the existing folder `scratch` once more."""
@@ -122,6 +125,8 @@ def measure_checkpoints(
                 tokenizer.save_pretrained(folder)
                 del model
                 accuracies.append((step, measure_accuracy(folder, yardstick, batch_size)))
+        if on_measured is not None:
+            on_measured(len(losses), len(checkpoints))
     return Selection(tuple(losses), tuple(accuracies))
 
 

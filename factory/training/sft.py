@@ -34,7 +34,7 @@ from factory.training.phase_run import (
 )
 from factory.training.private import tune_privately
 from factory.training.processes import Job, identify_scale, is_alone, train_together
-from factory.training.selection import Holdout, encode_holdout, identify_holdout
+from factory.training.selection import Holdout, OnMeasured, encode_holdout, identify_holdout
 from factory.training.student import open_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
@@ -63,12 +63,14 @@ def train_phase(
     on_step: OnStep | None = None,
     holdout: Holdout | None = None,
     scale: ScaleSpec | None = None,
+    on_measured: OnMeasured | None = None,
 ) -> TrainedPhase:
     """The model `base` (a bundled name, a folder or a hub id) tuned on `records`; all it writes lies in `folder`.
 
-    `records`, and `holdout` where the phase selects by it, have at least the columns record_id, instruction, context, response and turns.
-    What of a release is the phase's data, `choose_data` tells. Killed at any moment, the next call goes on
-    from the last whole checkpoint, with the same order of data, and on a CPU ends at the same bytes; a finished phase is returned at once.
+    `records`, and the examples of `holdout` where the phase selects, have at least the columns record_id, instruction, context, response
+    and turns; to select by answers all that `choose_holdout` gives. What of a release is the phase's data, `choose_data` tells.
+    Killed at any moment, the next call goes on from the last whole checkpoint, with the same order of data, and on a CPU ends at the same
+    bytes; a finished phase is returned at once.
     The weights are float32; on a GPU that has bfloat16 the arithmetic is mixed. Threads are as PyTorch was told.
     With `lora` an adapter is tuned, and merged into the base in the end (factory.training.adapter); with `packing` a row holds several
     records (factory.training.packing).
@@ -83,12 +85,19 @@ def train_phase(
     if finished := work.read_finished():
         return finished
     if scale and not is_alone(scale):
-        return train_together(Job(phase, base, work, seed, scale), records, holdout, on_step)
-    return tune_phase(phase, records, base, work, seed, on_step, holdout)
+        return train_together(Job(phase, base, work, seed, scale), records, holdout, on_step, on_measured)
+    return tune_phase(phase, records, base, work, seed, on_step, holdout, on_measured)
 
 
 def tune_phase(
-    phase: PhaseSpec, records: pl.DataFrame, base: str, work: PhaseFolder, seed: int, on_step: OnStep | None, holdout: Holdout | None
+    phase: PhaseSpec,
+    records: pl.DataFrame,
+    base: str,
+    work: PhaseFolder,
+    seed: int,
+    on_step: OnStep | None,
+    holdout: Holdout | None,
+    on_measured: OnMeasured | None = None,
 ) -> TrainedPhase:
     """What each process does of `train_phase`: `records` are in order, `work` is not finished."""
     what = f"phase {phase.name!r}"
@@ -113,7 +122,7 @@ def tune_phase(
         data = pack_rows(planned, len(encoded.rows), most_tokens, seed) if phase.packing else planned
         state = run_trainer(Trainer, what, work, checkpoint, on_step, model=model, **_choose_parts(phase, tokenizer, data, work, seed))
         counts = count_rows(phase, encoded, seed) | {"tokens_read": sum(len(row.ids) for row in planned)}
-        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, yardstick, base))
+        return on_first(lambda: keep_student(phase, work, model, tokenizer, state, counts, yardstick, base, on_measured))
 
 
 def _check_rows(phase: PhaseSpec, encoded: TokenRows, records: int) -> None:

@@ -27,7 +27,10 @@ def main(folder: Path) -> None:
             def report(step: int, steps: int, loss: float) -> None:
                 tell({"step": step, "steps": steps, "loss": loss})
 
-            tune(job.phase, records, job.base, job.work, job.seed, report if is_first() else None, holdout)
+            def measured(done: int, checkpoints: int) -> None:
+                tell({"measured": done, "checkpoints": checkpoints})
+
+            tune(job.phase, records, job.base, job.work, job.seed, report if is_first() else None, holdout, measured)
     except BaseException as error:
         traceback.print_exc()
         tell({"error": str(error)} if isinstance(error, FactoryError) else {"crash": repr(error)})

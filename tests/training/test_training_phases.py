@@ -111,15 +111,17 @@ def test_the_records_that_were_read_are_kept_and_no_others(student: Path, tmp_pa
 def test_the_checkpoint_of_most_right_answers_is_the_student_and_of_equals_the_earliest(tmp_path: Path, student: Path) -> None:
     """Asked is what it learns by heart; the verifier decides where the reference is nonsense."""
     records = RECORDS.head(9)
-    told = [(None, answer) if row % 3 else ("arithmetic", "nonsense") for row, answer in enumerate(records["response"])]
+    wanted = [(None, answer) if row % 3 else ("arithmetic", "nonsense") for row, answer in enumerate(records["response"])]
     asked = records.with_columns(
-        verifier=pl.Series([verifier for verifier, _ in told], dtype=pl.String),
-        response=pl.Series([answer for _, answer in told]),
+        verifier=pl.Series([verifier for verifier, _ in wanted], dtype=pl.String),
+        response=pl.Series([answer for _, answer in wanted]),
         language=pl.lit("en"),
         verifier_settings=pl.lit(None, pl.String),
     )
     spec = phase(epochs=60, learning_rate=2e-2, save_steps=15, select="holdout_accuracy", keep_checkpoints=True, schedule="constant")
-    trained = train_phase(spec, records, str(student), tmp_path, 0, holdout=Holdout(asked, 40))
+    told: list[tuple[int, int]] = []
+    trained = train_phase(spec, records, str(student), tmp_path, 0, holdout=Holdout(asked, 40), on_measured=lambda *done: told.append(done))
+    assert told == [(done, 9) for done in range(1, 10)]
     steps, right = zip(*trained.held_out_accuracies, strict=True)
     assert steps == tuple(range(15, 136, 15)) == tuple(step for step, _ in trained.held_out_losses)
     assert right[0] < max(right) and right.count(max(right)) > 1

@@ -21,7 +21,7 @@ from tiny_student import write_records
 
 from factory.faults import FactoryError
 from factory.scale_spec import ScaleSpec
-from factory.training import TrainedPhase, fingerprint_phase, train_phase, train_preference
+from factory.training import Holdout, TrainedPhase, fingerprint_phase, train_phase, train_preference
 from factory.training_spec import LoraSpec, PhaseSpec, PrivateSpec
 from factory.tuning.workers import run_workers
 
@@ -61,10 +61,12 @@ def test_two_processes_end_at_the_weights_of_one(student: Path, together: Traine
 
 
 def test_two_processes_tune_the_adapter_of_one_on_the_same_packed_rows(student: Path, tmp_path: Path) -> None:
-    phase = PHASE.model_copy(update={"lora": LoraSpec(rank=4), "packing": True})  # 50 rows: one process has none of the last batch
-    alone = train_phase(phase, RECORDS, str(student), tmp_path / "alone", SEED)
-    together = fork_ranks(phase, RECORDS, student, tmp_path / "together", SEED)
-    for measure in ("steps", "records", "tokens", "tokens_read", "trained_weights"):
+    changed = {"lora": LoraSpec(rank=4), "packing": True, "select": "holdout_loss"}
+    phase, holdout = PHASE.model_copy(update=changed), Holdout(RECORDS.head(5))  # 50 rows: one process has none of the last batch
+    alone = train_phase(phase, RECORDS, str(student), tmp_path / "alone", SEED, holdout=holdout)
+    together = fork_ranks(phase, RECORDS, student, tmp_path / "together", SEED, holdout)
+    assert [loss for _, loss in together.held_out_losses] == pytest.approx([loss for _, loss in alone.held_out_losses], rel=1e-5)
+    for measure in ("steps", "step", "held_out", "records", "tokens", "tokens_read", "trained_weights"):
         assert getattr(together, measure) == getattr(alone, measure), measure
     assert compare(student, alone.folder) > 0.01
     assert compare(together.folder, alone.folder) < 1e-6

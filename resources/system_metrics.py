@@ -222,10 +222,12 @@ def _collect(collectors: Sequence[Any]) -> dict[str, float]:
 
 def _look_at_gpus() -> dict[str, float]:
     """What PyTorch holds on all GPUs for this process, if it uses any. Never the first to ask for one, as that would set it up."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    cuda = sys.modules.get("torch.cuda")
+    # The tuning may be importing it right now, and it is there in part.
+    is_initialized = getattr(cuda, "is_initialized", None)
+    if cuda is None or is_initialized is None or not is_initialized():
         return {}
-    held = sum(torch.cuda.memory_reserved(device) for device in range(torch.cuda.device_count()))
+    held = sum(cuda.memory_reserved(device) for device in range(cuda.device_count()))
     return {GPU_MEMORY: round(held / 1e6, 1)}
 
 

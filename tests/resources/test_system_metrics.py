@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_samples_tell_of_the_machine_and_of_the_process_in_order_of_time(tmp_pat
     assert [step for step, _ in memory.points] == [*range(len(memory.points))]
     assert len(samples) - len(memory.points) <= 1, "the last may come too soon after the one before to tell of the machine"
     assert [*memory.times] == sorted(memory.times) and all(10 < value < 1e6 for _, value in memory.points)
+
+
+@pytest.mark.parametrize("missing", ["torch.cuda", "its functions"])
+def test_a_tuning_that_is_importing_torch_right_now_is_sampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, "torch.cuda", ModuleType("torch.cuda"))
+    if missing == "torch.cuda":
+        monkeypatch.delitem(sys.modules, "torch.cuda")
+    tune(tmp_path, 1, 4)
+    assert len(read_samples(tmp_path)) >= 3 and not caplog.records
 
 
 def test_processes_below_count_where_they_are_asked_for(tmp_path: Path) -> None:

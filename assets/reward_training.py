@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from assets.console import OUT, QUIET
 from assets.definitions import build_resources
 from factory.faults import FactoryError
-from factory.pico.models import model_revision, resolve_revision
+from factory.pico.models import model_revision
 from factory.reward.held_out import Accuracy
 from factory.reward.preferences import Pair, Rated, read_pairs, read_rated
 from factory.reward.training import Report, RewardTraining, TrainedRewardModel, train_reward_model
@@ -82,7 +82,7 @@ def _log(
     return tracking.log_reward_model(
         experiment,
         f"reward model, {trained.kind}",
-        params=settings.model_dump() | {"kind": trained.kind, "base": base, "base_revision": resolve_revision(base), "data": str(file)},
+        params=settings.model_dump() | {"kind": trained.kind, "base": base, "base_revision": model_revision(base), "data": str(file)},
         metrics=metrics,
         curve=Curve("loss", trained.losses),
         digest=model_revision(str(trained.folder)),

@@ -11,7 +11,7 @@ import polars as pl
 from assets.layout import name_work
 from assets.pages import show_floats
 from factory.line import Line
-from factory.pico.models import resolve_revision
+from factory.pico.models import model_revision
 from factory.records import digest_frame
 from factory.reward.rating import user_text
 from factory.training_spec import PhaseSpec
@@ -35,7 +35,7 @@ def tell_student(
     """The facts of the run that MLflow was told of a phase tuned on `records`; none where it failed. `student` is to be registered."""
     row = kept.frame.row(0, named=True)
     mixed = {"mix": row["mix"]} | ({} if row["real_share"] is None else {"real_share": f"{row['real_share']:.6g}"})
-    made = {"base": row["base"], "base_revision": resolve_revision(row["base"]), "processes": line.training.scale.processes}
+    made = {"base": row["base"], "base_revision": model_revision(row["base"]), "processes": line.training.scale.processes}
     made |= {"seed": line.seed, "release": row["release"], "revision": row["revision"]}
     counts = {name: row[name] for name in ("steps", "records", "tokens", "epsilon", "delta", "real_share")}
     weights = {} if row.get("trained_weights") is None else {"trained_weights": row["trained_weights"]}

@@ -76,7 +76,9 @@ class TeacherSpec(Spec):
         min_length=1,
         description="A bundled pico model, a local Hugging Face folder, or a hub id; with `server`, the name that the server gives it.",
     )
-    revision: str | None = Field(default=None, description="Revision of a hub model; of a served model, any word: a new one asks anew.")
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit of a hub model; of a served model, any word: a new one asks anew."
+    )
     server: ServerSpec | None = None
     adapter: str | None = Field(default=None, min_length=1, description="Folder of a LoRA adapter (peft) on top of a local model.")
     quantisation: Literal["4bit"] | None = Field(default=None, description="4bit: weights in NF4, by bitsandbytes.")

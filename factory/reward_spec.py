@@ -104,7 +104,9 @@ class RewardSpec(Policy):
         min_length=1,
         description="Sequence classifier with one score or five attributes; with `server`, the name that it gives it; null for none.",
     )
-    revision: str | None = Field(default=None, description="Revision of a hub model; of a served one, any word: a new one asks anew.")
+    revision: str | None = Field(
+        default=None, description="Branch, tag or commit of a hub model; of a served one, any word: a new one asks anew."
+    )
     server: ServerSpec | None = Field(default=None, description="Where a reward model listens, in the form of Nemotron-4-340B-Reward.")
     price: Price = Field(default=Price(), description="Of the reward model's server.")
     batch_size: int = Field(default=64, ge=1)

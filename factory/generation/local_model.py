@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from factory.faults import FactoryError
 from factory.generation.tokens import ChatTokenizer, explain_reading
+from factory.pico.models import pin_revision
 
 Quantisation = Literal["4bit"]
 PACKED = (32, 64)
@@ -36,11 +37,12 @@ def open_model(
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     name, on_gpu = tokenizer.name, torch.cuda.is_available()
-    how: dict[str, Any] = {"dtype": "auto" if on_gpu else torch.float32, "revision": revision, "trust_remote_code": False}
+    how: dict[str, Any] = {"dtype": "auto" if on_gpu else torch.float32, "trust_remote_code": False}
     if quantisation is not None:
         how |= _quantise(name, on_gpu=on_gpu)
     words = tokenizer.opened
     with explain_reading(name, source, "weights"):
+        how["revision"] = pin_revision(source, revision)
         model, loading = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, output_loading_info=True, **how)
     if missing := sorted(loading["missing_keys"]):
         raise FactoryError(

@@ -15,7 +15,7 @@ from factory.generation.noise import GumbelNoise
 from factory.generation.tokens import ChatTokenizer, explain_reading
 from factory.line_models import is_hub_id
 from factory.model_spec import Sampling
-from factory.pico.models import PICO_MODELS, model_revision, name_model, resolve_model
+from factory.pico.models import PICO_MODELS, model_revision, name_model, pin_revision, resolve_model
 
 WINDOW_BATCHES = 4
 """Batches in one window: enough that batches of like length come out of it, few enough that a window is soon done."""
@@ -77,7 +77,8 @@ class LocalTeacher:
         from transformers import AutoConfig
 
         with explain_reading(self.name, self._source, "config"):
-            config = AutoConfig.from_pretrained(self._source, revision=self._asked_revision, trust_remote_code=False)
+            pinned = pin_revision(self._source, self._asked_revision)
+            config = AutoConfig.from_pretrained(self._source, revision=pinned, trust_remote_code=False)
         return getattr(config.get_text_config(), "max_position_embeddings", None)
 
     @property

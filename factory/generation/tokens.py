@@ -12,6 +12,7 @@ from typing import Any
 
 from factory.faults import FactoryError
 from factory.generation.chat import Message
+from factory.pico.models import pin_revision
 
 PLAIN_CHARACTERS = 3.0
 """Characters of ASCII text in one token, by the estimate."""
@@ -55,7 +56,9 @@ class ChatTokenizer:
         from transformers import AutoTokenizer
 
         with explain_reading(self.name, self._source, "tokenizer"):
-            tokenizer = AutoTokenizer.from_pretrained(self._source, revision=self._revision, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(
+                self._source, revision=pin_revision(self._source, self._revision), trust_remote_code=False
+            )
         if tokenizer.chat_template is None:
             raise FactoryError(
                 f"model {self.name}: its tokenizer has no chat template, so prompts cannot be put to it. "

@@ -10,6 +10,7 @@ from typing import Final
 from factory.faults import FactoryError
 from factory.personal_data.spec import NamesSpec
 from factory.personal_data.types import TYPES, Finding
+from factory.pico.models import pin_revision
 
 LABELS: Final = {
     "FAC": "LOCATION",
@@ -75,8 +76,9 @@ def _open_classifier(model: str, revision: str | None) -> Tagger:
     import transformers
 
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model, revision=revision)
-        classifier = transformers.AutoModelForTokenClassification.from_pretrained(model, revision=revision)
+        pinned = pin_revision(model, revision)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model, revision=pinned)
+        classifier = transformers.AutoModelForTokenClassification.from_pretrained(model, revision=pinned)
     except (OSError, ValueError) as error:
         raise FactoryError(f"personal data: {model} is no token classifier with a tokenizer: {error}") from None
     if not tokenizer.is_fast:

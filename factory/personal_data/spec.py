@@ -18,7 +18,7 @@ class NamesSpec(Spec):
 
     model: str = Field(min_length=1, description="A token classifier: a folder, or a hub id; of kind spacy, a folder or a package's name.")
     kind: Literal["transformers", "spacy"] = "transformers"
-    revision: str | None = Field(default=None, description="Revision of a hub model.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub model.")
     languages: tuple[str, ...] = Field(default=(), description="Languages (BCP 47) of the records that it reads; none given, all.")
     labels: dict[str, str] = Field(default={}, description="Type by the model's label, where it is no usual one ('PER', 'LOC', 'GPE' …).")
     batch_size: int = Field(default=32, ge=1)

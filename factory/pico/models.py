@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from functools import cache
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICO_MODELS = ("pico-teacher", "pico-student", "pico-reward")
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def resolve_model(model: str) -> str:
@@ -22,29 +25,18 @@ def name_model(model: str) -> str:
 
 def identify_model(model: str) -> str:
     """What names all that is made with a model: of a folder the digest of its files, wherever it lies; `<hub id>@<commit>` of a hub id."""
-    return model_revision(model) if Path(resolve_model(model)).is_dir() else f"{model}@{resolve_revision(model)}"
-
-
-def resolve_revision(model: str) -> str:
-    """As `model_revision`, but of a hub id the commit that `from_pretrained` opens now; "main" where the hub and its cache know none.
-
-    Asks the hub, as opening the model would, so that the answer is the same before a model was fetched and after.
-    """
-    if Path(resolve_model(model)).is_dir():
-        return model_revision(model)
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(model, "config.json")).parent.name
-    except (OSError, ValueError):
-        return model_revision(model)
+    return model_revision(model) if Path(resolve_model(model)).is_dir() else f"{model}@{model_revision(model)}"
 
 
 def model_revision(model: str, revision: str | None = None, *, weights: bool = True) -> str:
-    """Twelve hex digits of a local model's files (config, tokenizer, and `weights`), or the hub revision ("main" by default)."""
+    """Twelve hex digits of a local model's files (config, tokenizer, and `weights`), or the commit of a hub model.
+
+    `revision` is a branch, tag or commit of a hub model. Where neither the hub nor its cache knows the commit, it is `revision` as given,
+    "main" by default: so is a model named that cannot be opened.
+    """
     folder = Path(resolve_model(model))
     if not folder.is_dir():
-        return revision or "main"
+        return find_commit(model, revision)[0] or revision or "main"
     hasher = hashlib.sha256()
     suffixes = {".json", ".jinja", ".model", ".txt"} | ({".safetensors"} if weights else set())
     for file in sorted(folder.iterdir()):
@@ -52,3 +44,29 @@ def model_revision(model: str, revision: str | None = None, *, weights: bool = T
             hasher.update(file.name.encode())
             hasher.update(file.read_bytes())
     return hasher.hexdigest()[:12]
+
+
+def pin_revision(model: str, revision: str | None = None) -> str | None:
+    """The `revision` with which `from_pretrained` opens the weights that `model_revision` names, though the hub's branch moves meanwhile.
+
+    None of a local model. Raises OSError, as `from_pretrained` does, where neither the hub nor its cache knows the commit.
+    """
+    if Path(resolve_model(model)).is_dir():
+        return None
+    commit, reason = find_commit(model, revision)
+    if commit is None:
+        raise OSError(f"no commit of its revision {revision or 'main'} can be had from the hub or its cache here: {reason}")
+    return commit
+
+
+@cache
+def find_commit(model: str, revision: str | None) -> tuple[str | None, str]:
+    """The commit of a hub model, or None and why. The hub is asked once in a process, so that all that is made there is of one commit."""
+    if revision is not None and COMMIT.fullmatch(revision):
+        return revision, ""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(model, "config.json", revision=revision)).parent.name, ""
+    except (OSError, ValueError) as error:
+        return None, " ".join(str(error).split())

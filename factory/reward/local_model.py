@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from factory.faults import FactoryError
-from factory.pico.models import model_revision, name_model, resolve_model
+from factory.pico.models import model_revision, name_model, pin_revision, resolve_model
 from factory.reward.encoding import Features, agree_on_padding, check_reads_dialogues, count_positions, encode_dialogues, pad_features
 from factory.reward.rating import Dialogue, Rating
 from factory.reward_spec import ATTRIBUTES
@@ -87,9 +87,10 @@ def _open(name: str, revision: str | None) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-    source, where = resolve_model(name), {"revision": revision or "main", "trust_remote_code": False}
+    source = resolve_model(name)
     try:
         with keep_quiet():
+            where = {"revision": pin_revision(name, revision), "trust_remote_code": False}
             config = AutoConfig.from_pretrained(source, **where)
             tokenizer = AutoTokenizer.from_pretrained(source, **where)
             _check_head(name, config.num_labels)

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.faults import FactoryError
+from factory.line_models import is_hub_id
+from factory.pico.models import pin_revision
 
 INSTALL: Final = "pip install 'data-factory[semantic]'"
 BLOCK: Final = 8192
@@ -55,7 +57,10 @@ class Embedder:
             raise FactoryError(f"reward.semantic needs the library sentence-transformers, which is not installed: {INSTALL}") from None
         try:
             with _no_progress_bars():
-                self._model: Any = SentenceTransformer(model, trust_remote_code=False, model_kwargs={"use_safetensors": True})
+                pinned = pin_revision(model) if is_hub_id(model) else None
+                self._model: Any = SentenceTransformer(
+                    model, revision=pinned, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+                )
         except Exception as error:  # the library, the hub's client and the readers of weights raise their own of many kinds
             raise FactoryError(
                 f"embedder {model!r} cannot be opened: {str(error).strip().splitlines()[0]} Give the folder or the hub id of a "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factory.faults import FactoryError
-from factory.pico.models import resolve_model
+from factory.pico.models import pin_revision, resolve_model
 from factory.reward.encoding import Features, agree_on_padding, check_reads_dialogues, pad_features
 from factory.reward_spec import ATTRIBUTES
 from factory.tuning.order import plan_order
@@ -46,14 +46,16 @@ def open_base(base: str, labels: Sequence[str], seed: int) -> tuple[Any, Any]:
     source, names = resolve_model(base), dict(enumerate(labels))
     set_seed(seed)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        pinned = pin_revision(base)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=pinned, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(source, revision=pinned, trust_remote_code=False)
         config.num_labels = max(1, len(labels))
         config.problem_type = "regression"
         if names:
             config.id2label, config.label2id = names, {name: place for place, name in names.items()}
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             source,
+            revision=pinned,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,

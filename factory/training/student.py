@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from factory.faults import FactoryError
-from factory.pico.models import resolve_model
+from factory.pico.models import pin_revision, resolve_model
 from factory.training.data import find_turn_end, lacks_turn_end
 
 
@@ -14,7 +14,7 @@ def open_tokenizer(student: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(resolve_model(student), trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(resolve_model(student), revision=pin_revision(student), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _explain(student, error) from error
 
@@ -31,7 +31,12 @@ def open_student(student: str) -> tuple[Any, Any]:
     tokenizer = open_tokenizer(student)
     try:
         model, loading = AutoModelForCausalLM.from_pretrained(
-            resolve_model(student), dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            resolve_model(student),
+            revision=pin_revision(student),
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise _explain(student, error) from error

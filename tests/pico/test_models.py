@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, MistralConfig
 
 from factory.pico.corpus import Corpus
-from factory.pico.models import PICO_MODELS, WEIGHTS, identify_model, model_revision, resolve_model, resolve_revision
+from factory.pico.models import PICO_MODELS, WEIGHTS, identify_model, model_revision, resolve_model
 from factory.pico.pretrain import pretrain_language_model
 from factory.pico.rated import write_rated
 from factory.pico.recipe import Recipe, Stage
@@ -79,28 +79,13 @@ def test_a_revision_changes_with_any_file(tmp_path):
     before = model_revision(str(tmp_path))
     (tmp_path / "config.json").write_text("b")
     assert model_revision(str(tmp_path)) != before
-    assert model_revision("someone/model", "v2") == "v2"
-
-
-def test_models_of_the_hub_are_told_apart_by_name_and_by_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert identify_model("someone/a-model") == "someone/a-model@main"
-    for name, commit in (("a-model", "1" * 40), ("other", "1" * 40), ("a-model", "2" * 40)):
-        cached = tmp_path / f"models--someone--{name}"
-        for folder in ("refs", f"snapshots/{commit}"):
-            (cached / folder).mkdir(parents=True, exist_ok=True)
-        (cached / "refs" / "main").write_text(commit)
-        (cached / "snapshots" / commit / "config.json").write_text("{}")
-        assert identify_model(f"someone/{name}") == f"someone/{name}@{commit}"
-        assert resolve_revision(f"someone/{name}") == commit
 
 
 def test_a_folder_is_the_same_model_wherever_it_lies(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("a")
-    assert identify_model(str(tmp_path / "one")) == identify_model(str(tmp_path / "two")) == resolve_revision(str(tmp_path / "one"))
+    assert identify_model(str(tmp_path / "one")) == identify_model(str(tmp_path / "two")) == model_revision(str(tmp_path / "one"))
     assert identify_model("pico-student") == model_revision("pico-student") != identify_model("pico-teacher")
 
 

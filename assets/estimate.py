@@ -1,6 +1,7 @@
 """`factory estimate`: what a line will ask of its models, from its seeds as they are now, and the table that says so."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets.console import ERR
+from assets.judge_cost import foresee_matches, tell_foreseen
 from assets.run import RunFailedError, preview_line
 from assets.seeds import collect_leaf, count_text, read_seeds
 from factory.faults import FactoryError
@@ -23,12 +25,21 @@ from factory.line import Line
 from factory.reward.models import name_reward_model
 from factory.reward.rubric import load_rubric
 from factory.seeds.documents import collect_documents
+from factory.training.judge_cost import JudgeCost
 from resources.home import Home
 from resources.lock import hold_line
 from resources.models import Models
 
 
-def estimate_run(home: Home, line: Line, units: int) -> Estimate:
+@dataclass(frozen=True)
+class RunEstimate:
+    """What a run of a line will ask: to write candidates, and to compare its student's answers; null where nobody compares them."""
+
+    written: Estimate
+    compared: JudgeCost | None
+
+
+def estimate_run(home: Home, line: Line, units: int) -> RunEstimate:
     """The estimate of a run of the whole line from the ledger in `home`, each flow by at least `units` units.
 
     Raises FactoryError where no leaf can be made, RunFailedError where a server does not answer or the budget is spent on the trial alone,
@@ -51,14 +62,18 @@ def estimate_run(home: Home, line: Line, units: int) -> Estimate:
         documents = pl.concat([collect_documents(leaf, line.seeds.chunk_tokens, count) for leaf in leaves])
         with Ledger(home.ledger(line.name)) as ledger:
             try:
-                return estimate_line(sorted(survey.leaves), seeds, documents, spec, teachers, ledger, line.seed, judge=judge, units=units)
+                written = estimate_line(
+                    sorted(survey.leaves), seeds, documents, spec, teachers, ledger, line.seed, judge=judge, units=units
+                )
             except (ParkedError, BudgetSpentError) as error:
                 raise RunFailedError(f"No estimate: {error}") from error
+        return RunEstimate(written, foresee_matches(home, line, models, seeds))
 
 
-def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
-    """The table of what is still to be asked, by flow, step and model, and what it rests on."""
-    spec, total = line.generation, estimate.total
+def draw_estimate(line: Line, foreseen: RunEstimate) -> Iterator[Table | str]:
+    """The table of what is still to be asked, by flow, step and model, what it rests on, and who is asked beside."""
+    spec, estimate = line.generation, foreseen.written
+    total = estimate.total
     table = Table(box=SIMPLE_HEAD, title=f"{line.name}: {estimate.candidates:,} candidates, still to be asked", title_justify="left")
     table.add_column("flow, step, model", overflow="fold")
     for title in ("requests", "tokens read", "tokens written", "money"):
@@ -86,17 +101,25 @@ def draw_estimate(line: Line, estimate: Estimate) -> Iterator[Table | str]:
             f"Counted where every candidate is accepted: {counted:,} of a leaf. With accepted_per_leaf {spec.accepted_per_leaf:,} a leaf "
             f"may be given up to {most:,}, which is {most / counted:.3g} times this."
         )
+    yield from _tell_others(line, foreseen)
+    if spec.budget is not None:
+        yield _write_budget(line, estimate)
+
+
+def _tell_others(line: Line, foreseen: RunEstimate) -> Iterator[str]:
+    """Who is asked beside those of the table."""
     if line.reward.judges:
         questions = sum(len(load_rubric(judge.rubric).steps) for judge in line.reward.judges)
         yield (
             f"Not in it: the {len(line.reward.judges)} judges of the reward stage, who are asked up to "
-            f"{questions * estimate.candidates:,} requests, and again where an answer does not parse; that counts towards the budget."
+            f"{questions * foreseen.written.candidates:,} requests, and again where an answer does not parse; that counts towards the "
+            "budget."
         )
     if line.reward.server is not None:
         read = "that parses" if line.reward.scope == "all" else "that no verifier decides"
         yield f"Not counted: {name_reward_model(line.reward)}, asked once for each candidate {read}, which its server may charge for."
-    if spec.budget is not None:
-        yield _write_budget(line, estimate)
+    if foreseen.compared is not None:
+        yield tell_foreseen(line, foreseen.compared)
 
 
 def _write_figure(figure: Figure) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import polars as pl
 
 from factory.faults import FactoryError
+from factory.generation.chat import Request
 from factory.generation.ledger import Ledger
 from factory.generation.models import Teacher
 from factory.generation.spending import Spending
-from factory.reward.judging import Case, Judge, Judgement, Row, judge_cases, make_judge, show_row
+from factory.reward.judging import Case, Judge, Judgement, Row, foresee_first, judge_cases, make_judge, show_row
 from factory.reward.rubric import load_rubric
 from factory.reward.rubric_spec import Rubric
 from factory.reward_spec import JudgeSpec, RewardSpec
@@ -108,6 +109,11 @@ def compare(judge: Judge, pairs: Sequence[tuple[Row, Row]], ledger: Ledger, spen
     backward = [_show_pair(judge, b, a) for a, b in pairs]
     said = judge_cases([*forward, *backward], ledger, spending)
     return [_prefer(ahead, behind) for ahead, behind in zip(said[: len(pairs)], said[len(pairs) :], strict=True)]
+
+
+def foresee_question(judge: Judge, pair: tuple[Row, Row]) -> Request:
+    """The first question that `compare` puts to `judge` of a pair, in the forward order; nobody is asked."""
+    return foresee_first(_show_pair(judge, *pair))
 
 
 def count_unparsed(votes: pl.Series) -> pl.DataFrame:

@@ -129,6 +129,11 @@ def judge_cases(cases: Sequence[Case], ledger: Ledger, spending: Spending | None
     return judgements
 
 
+def foresee_first(case: Case) -> Request:
+    """What a case asks first; nobody is asked."""
+    return next(_judge(case)).request
+
+
 async def _drive(cases: list[Case], source: Source) -> None:
     teachers = {id(case.judge.model.teacher): case.judge.model.teacher for case in cases}
     own = {key: [case for case in cases if case.judge.model.teacher is teacher] for key, teacher in teachers.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def play_matches(answers: pl.DataFrame, problems: Collection[str], model: str, r
     ]
     rows = pl.concat(pairs).to_dicts() if pairs else []
     unlike = [row for row in rows if row["response"] != row["rival_response"]]
-    said = iter(compare([(_show(row, row["response"]), _show(row, row["rival_response"])) for row in unlike]))
+    said = iter(compare([(show_answer(row, row["response"]), show_answer(row, row["rival_response"])) for row in unlike]))
     judged = [row | _tell(None if row["response"] == row["rival_response"] else next(said)) for row in rows]
     return pl.DataFrame([{name: row[name] for name in MATCH} for row in judged], schema=MATCH)
 
@@ -89,8 +89,8 @@ def summarise_matches(matches: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=WIN_RATE)
 
 
-def _show(row: dict[str, Any], response: str) -> dict[str, Any]:
-    """The columns of a CANDIDATE row that a judge is shown."""
+def show_answer(row: Mapping[str, Any], response: str) -> dict[str, Any]:
+    """The columns of a CANDIDATE row that a judge is shown of an answer to the problem of `row`."""
     shown = {name: row[name] for name in ("leaf", "language", "instruction", "context")}
     return shown | {"record_id": row["problem_id"], "response": response, "turns": None}
 

@@ -41,11 +41,14 @@ def prefer_shorter(body: dict[str, Any]) -> str:
     return f"[[{'A' if len(first) < len(second) else 'B' if len(second) < len(first) else 'C'}]]"
 
 
-def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plant, whole: Whole) -> None:
+def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plant, whole: Whole, cli: Any) -> None:
     unverified = copied.frame("seed_examples").filter(split="holdout", leaf=THANKS)
     with MisbehavingServer(in_order("filter"), answer=prefer_shorter) as server:
         judge = {"model": "critic", "server": {"base_url": server.base_url, "in_flight": 4, "tries": 2, "park_seconds": 0.2}}
+        judge |= {"price": {"prompt": 1.0, "completion": 2.0}}
         copied.write_line(training=LINE["training"] | {"evaluation": {"problems_per_leaf": 2, "judge": judge}})
+        foreseen = cli("estimate", "tiny", "--units", "1")
+        assert not server.asked
         evaluate(copied)
         first, asked = copied.shelf().part("evaluation", "matches"), len(server.asked)
         with Ledger(copied.home.ledger("tiny")) as ledger:
@@ -57,6 +60,8 @@ def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plan
     assert matches is not None and matches.height == unverified.height > 0 and set(matches["leaf"]) == {THANKS}
     unlike = matches.filter(pl.col("outcome") != "same")
     assert asked == 2 * unlike.height
+    assert f"compares a new student's answers to {matches.height} held-out examples with those of the base" in foreseen.out
+    assert f"up to {2 * matches.height} requests" in foreseen.out, "as if no two answers were alike"
     by_length = (unlike["response"].str.len_chars() < unlike["rival_response"].str.len_chars()).sum()
     assert unlike.filter(outcome="win").height == by_length
     rate = shown["win_rate_tuned_base"]

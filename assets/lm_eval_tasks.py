@@ -11,7 +11,7 @@ from factory.faults import FactoryError
 from factory.line import Line
 from factory.pico.models import resolve_model
 from factory.training import Problem, make_problems
-from factory.training.lm_eval_tasks import write_tasks
+from factory.training.lm_eval_tasks import name_turn_end, write_tasks
 from resources.home import Home, prepare_stores
 
 
@@ -20,9 +20,9 @@ def write_line_tasks(home: Home, line: Line, out: Path) -> None:
     prepare_stores(home)
     shelf = open_shelf(home, line.name)
     problems = _read_problems(shelf, line)
-    folder = write_tasks(line.name, problems, line.training.evaluation.max_new_tokens, out)
     student = shelf.frame(student_name(line.training.plan[-1]))
     model = line.training.student if student is None else student["model"][0]
+    folder = write_tasks(line.name, problems, line.training.evaluation.max_new_tokens, out, name_turn_end(model))
     opened = f"pretrained={resolve_model(model)}{'' if is_on_gpu() else ',dtype=float32'}"
     arguments = ["--model", "hf", "--model_args", opened, "--include_path", str(folder.parent), "--tasks", line.name]
     leaves = len({problem.leaf for problem in problems})

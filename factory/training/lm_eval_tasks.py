@@ -16,7 +16,9 @@ from factory.faults import FactoryError
 from factory.records import digest
 from factory.reward.rating import user_text
 from factory.training.answer import Problem
+from factory.training.data import find_turn_end
 from factory.training.evaluate import is_correct
+from factory.training.student import open_tokenizer
 
 METRIC: Final = "acc"
 PROMPT: Final = "prompt"
@@ -47,16 +49,28 @@ def name_task(line: str, leaf: str) -> str:
     return "__".join([line, *leaf.split("/")])
 
 
-def write_tasks(line: str, problems: Sequence[Problem], max_new_tokens: int, out: Path) -> Path:
+def name_turn_end(model: str) -> str | None:
+    """The text of the control token that ends a turn under the chat template of `model`, and so an answer here; None where none does.
+
+    Raises FactoryError where its tokenizer cannot be opened.
+    """
+    tokenizer = open_tokenizer(model)
+    end = None if tokenizer.chat_template is None else find_turn_end(tokenizer)
+    return None if end is None else str(tokenizer.decode([end]))
+
+
+def write_tasks(line: str, problems: Sequence[Problem], max_new_tokens: int, out: Path, end: str | None = None) -> Path:
     """Writes a folder `line` in `out` and gives it: a task for each leaf, its problems beside it as Parquet, and the group `line` of all.
 
-    The tasks name their data by absolute path, since the harness reads relative ones from where it is started. The group's accuracy is that
-    of all problems, as `summarise` gives it. Raises FactoryError where there are no problems, two leaves would have one name, or the folder
+    An answer stops at `end`, as `name_turn_end` gives it, beside where the model itself says. The tasks name their data by absolute path,
+    since the harness reads relative ones from where it is started. The group's accuracy is that of all problems, as `summarise` gives it.
+    Raises FactoryError where there are no problems, two leaves would have one name, or the folder
     holds something else or cannot be written.
     """
     folder = (out / line).resolve()
     leaves = {leaf: list(own) for leaf, own in groupby(sorted(problems, key=lambda each: each.leaf), lambda each: each.leaf)}
     tasks = {leaf: name_task(line, leaf) for leaf in leaves}
+    bounds = {"max_gen_toks": max_new_tokens, "until": [end] if end else []}
     _check(folder, f"{line}.yaml", tasks)
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -64,7 +78,7 @@ def write_tasks(line: str, problems: Sequence[Problem], max_new_tokens: int, out
         for leaf, task in tasks.items():
             data = folder / f"{task}.parquet"
             _list_rows(leaves[leaf]).write_parquet(data)
-            _write(folder / f"{task}.yaml", _describe_task(task, leaf, leaves[leaf], data, max_new_tokens))
+            _write(folder / f"{task}.yaml", _describe_task(task, leaf, leaves[leaf], data, bounds))
         _write(folder / f"{line}.yaml", _describe_group(line, list(tasks.values()), problems))
     except OSError as error:
         raise FactoryError(f"{folder} cannot be written: {error.strerror or error}. Give a folder that can as --out.") from error
@@ -87,7 +101,7 @@ def _list_rows(problems: Sequence[Problem]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys([*(field.name for field in fields(Problem)), PROMPT], pl.String))
 
 
-def _describe_task(task: str, leaf: str, problems: Sequence[Problem], data: Path, max_new_tokens: int) -> dict[str, Any]:
+def _describe_task(task: str, leaf: str, problems: Sequence[Problem], data: Path, bounds: dict[str, Any]) -> dict[str, Any]:
     return {
         "task": task,
         "task_alias": leaf,
@@ -98,8 +112,7 @@ def _describe_task(task: str, leaf: str, problems: Sequence[Problem], data: Path
         "num_fewshot": 0,
         "doc_to_text": PROMPT,
         "doc_to_target": "reference",
-        # Nothing but the model's own end token stops an answer, as here.
-        "generation_kwargs": {"do_sample": False, "max_gen_toks": max_new_tokens, "until": []},
+        "generation_kwargs": {"do_sample": False, **bounds},
         "process_results": _Function(SCORER),
         "metric_list": [{"metric": METRIC, "aggregation": "mean", "higher_is_better": True}],
         "metadata": {"version": _name_version(problems)},

@@ -20,6 +20,7 @@ def test_the_tasks_hold_what_the_evaluation_asked(made: Plant, cli: Callable[...
     assert written.select("problem_id", "leaf", "reference").equals(asked.select("problem_id", "leaf", "reference"))
     group = yaml.safe_load((out / "tiny/tiny.yaml").read_text())
     assert group["group"] == "tiny" and len(group["task"]) == len(LEAVES)
+    assert (out / "tiny" / f"{group['task'][0]}.yaml").read_text().count("<|end|>") == 1, "the end of a turn, at which answers stop"
 
     command = shlex.split(said.out.splitlines()[-1])
     assert command[0] == "lm_eval" and command[command.index("--include_path") + 1] == str(out)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from factory.faults import FactoryError
 from factory.pico.models import resolve_model
 from factory.problems import write_problem
 from factory.training import Problem, evaluate_model
-from factory.training.lm_eval_tasks import name_task, score_answer, write_tasks
+from factory.training.lm_eval_tasks import name_task, name_turn_end, score_answer, write_tasks
 from factory.training_spec import EvaluationSpec
 
 ADDITION, DATES, TREES = "foundational_skills/arithmetic/addition", "compositional_skills/dates/add_days", "knowledge/trees"
@@ -31,25 +33,38 @@ def write_problems() -> list[Problem]:
     return [*problems, Problem("trees", TREES, "en", "holdout", *asked, None)]
 
 
-def run_harness(model: str, folder: Path, group: str) -> dict[str, Any]:
+@pytest.fixture
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps what the harness caches in the test's folder, and spares it the tale of the machine, which takes seconds."""
+    import datasets
+    import lm_eval.evaluator
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(lm_eval.evaluator, "add_env_info", lambda results: None)
+
+
+def run_harness(model: str, folder: Path, group: str, batch_size: int = 4, **how: Any) -> dict[str, Any]:
     import lm_eval
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
     found: dict[str, Any] = lm_eval.simple_evaluate(
-        model=HFLM(pretrained=resolve_model(model), dtype="float32", device="cpu", batch_size=4),
+        model=HFLM(pretrained=resolve_model(model), dtype="float32", device="cpu", batch_size=batch_size),
         tasks=[group],
         task_manager=TaskManager(include_path=str(folder), include_defaults=False),
         apply_chat_template=True,
         bootstrap_iters=0,
+        **how,
     )
     return found
 
 
-def test_the_harness_gives_the_verdict_of_our_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
+def read_answers(found: dict[str, Any]) -> dict[str, str]:
+    return {sample["doc"]["problem_id"]: sample["filtered_resps"][0] for samples in found["samples"].values() for sample in samples}
 
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+@pytest.mark.usefixtures("harness")
+def test_the_harness_gives_the_verdict_of_our_evaluation(tmp_path: Path) -> None:
     problems = write_problems()
     write_tasks("mine", problems, SPEC.max_new_tokens, tmp_path / "tasks")
     found, own = run_harness("pico-teacher", tmp_path / "tasks", "mine"), evaluate_model("teacher", "pico-teacher", problems, SPEC)
@@ -62,6 +77,24 @@ def test_the_harness_gives_the_verdict_of_our_evaluation(tmp_path: Path, monkeyp
     for leaf in (ADDITION, DATES, TREES):
         assert found["results"][name_task("mine", leaf)]["acc,none"] == pytest.approx(own.filter(leaf=leaf)["correct"].mean())
     assert found["results"][name_task("mine", TREES)]["alias"].strip(" -") == TREES
+
+
+@pytest.mark.usefixtures("harness")
+def test_an_answer_ends_with_the_turn_though_the_model_names_another_end(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, GenerationConfig
+
+    base = Path(shutil.copytree(resolve_model("pico-teacher"), tmp_path / "base"))
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    (base / "tokenizer_config.json").write_text(json.dumps(settings | {"eos_token": "<|pad|>"}))
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    GenerationConfig(eos_token_id=tokenizer.eos_token_id).save_pretrained(base)
+    problems = write_problems()[4:7]
+    write_tasks("mine", problems, SPEC.max_new_tokens, tmp_path / "tasks", name_turn_end(str(base)))
+    own = evaluate_model("base", str(base), problems, SPEC)
+    answers = dict(zip(own["problem_id"], own["response"], strict=True))
+    assert read_answers(run_harness(str(base), tmp_path / "tasks", "mine", batch_size=1)) == answers
+    ends = {"eos_token_id": [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|end|>")]}
+    assert read_answers(run_harness(str(base), tmp_path / "tasks", "mine", gen_kwargs=ends)) == answers, "as the guide says of batches"
 
 
 def test_an_answer_is_scored_with_reference_and_settings() -> None:

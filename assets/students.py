@@ -34,11 +34,14 @@ from factory.training import (
     train_preference,
 )
 from factory.training_spec import PhaseSpec
+from factory.validation.evidence import Evidence
 from resources.home import find_home
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
 from resources.system_metrics import watch_machine
 from resources.tracking import Tracking
 
+PAIRED = ("preference_pairs", "accepted", "seed_examples", "seed_documents")
+"""What a preference phase reads beside the release: its pairs, and what tells which of them may not be trained on."""
 CURVE = pl.List(pl.Struct({"step": pl.Int64, "loss": pl.Float64}))
 ACCURACIES = pl.List(pl.Struct({"step": pl.Int64, "accuracy": pl.Float64}))
 STUDENT: dict[str, Any] = {
@@ -74,7 +77,7 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     phase = line.training.plan[number]
     name, last = student_name(phase), number == len(line.training.plan) - 1
     key = asset_key(line, name)
-    more = [*(["seed_examples"] if phase.select != "last" else []), *(["preference_pairs"] if phase.method != "sft" else [])]
+    more = PAIRED if phase.method != "sft" else ("seed_examples",) if phase.select != "last" else ()
     ins = read_assets(line, "dataset_release", "training_mix", *more)
     if number:
         ins["before"] = dg.AssetIn(asset_key(line, student_name(line.training.plan[number - 1])))
@@ -92,8 +95,8 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
         release = frames["dataset_release"].row(0, named=True)
         base = frames["before"]["model"][0] if number else line.training.student
         mixed, mix = repeat_rows(frames["training_mix"]), name_mix(frames["training_mix"])
-        holdout = _choose_holdout(line, number, frames.get("seed_examples"))
-        data = _choose_data(line, number, mixed, frames.get("preference_pairs"))
+        holdout = _choose_holdout(line, number, frames) if phase.select != "last" else None
+        data = _choose_data(line, number, mixed, frames)
         name_work, train_on = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
         scale = line.training.scale
         work = name_work(phase, data.records, base, line.seed, holdout, scale)
@@ -129,18 +132,19 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
     return student
 
 
-def _choose_holdout(line: Line, number: int, seeds: pl.DataFrame | None) -> Holdout | None:
+def _choose_holdout(line: Line, number: int, frames: Mapping[str, pl.DataFrame]) -> Holdout:
     """What the phase selects by; answers are as long as in the evaluation."""
-    if seeds is None:
-        return None
-    return Holdout(choose_holdout(line.training.plan, number, seeds), line.training.evaluation.max_new_tokens)
+    return Holdout(choose_holdout(line.training.plan, number, frames["seed_examples"]), line.training.evaluation.max_new_tokens)
 
 
-def _choose_data(line: Line, number: int, mixed: pl.DataFrame, pairs: pl.DataFrame | None) -> PhaseData:
-    """The rows of the mix that a supervised phase reads, or the pairs of a preference phase."""
-    if pairs is None:
+def _choose_data(line: Line, number: int, mixed: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> PhaseData:
+    """The rows of the mix that a supervised phase reads, or the pairs of a preference phase, told by the other frames of PAIRED."""
+    phase = line.training.plan[number]
+    if phase.method == "sft":
         return choose_data(line.training.plan, number, mixed, line.training.student, line.seed)
-    chosen = choose_pairs(line.training.plan[number], pairs, line.training.student, line.validation.personal_data)
+    pairs, accepted, seeds, documents = (frames[name] for name in PAIRED)
+    evidence = Evidence(accepted, seeds, documents, pairs=pairs, personal_data=line.validation.personal_data)
+    chosen = choose_pairs(phase, evidence, line.training.student, line.reward.contamination)
     return PhaseData(chosen.pairs, chosen.pairs.height, 0, chosen.left_out)
 
 

@@ -111,7 +111,8 @@ def tune_arms(material: Material, verdicts: dict[str, pl.DataFrame], seed: int, 
     pairs = make_pairs(verdicts[LEAF_LOCAL], material.line.reward.pairs)
     pairs = pairs.filter(pl.col("chosen_id").is_in(records[LEAF_LOCAL]["record_id"].to_list()))
     for arm, phase in PREFERRED.items():
-        tuned[arm] = prefer(phase, pairs, tuned["stacked"].folder, work / arm.replace(" ", "_"), seed, material.line)
+        folder = work / arm.replace(" ", "_")
+        tuned[arm] = prefer(phase, pairs, verdicts[LEAF_LOCAL], tuned["stacked"].folder, folder, seed, material)
         print(f"seed {seed}: {arm} tuned on {tuned[arm].phases[0]['own']} of {pairs.height} pairs", flush=True)
     return tuned
 

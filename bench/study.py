@@ -28,6 +28,7 @@ from factory.training.data import encode_records
 from factory.training.forgetting import measure_texts
 from factory.training.student import open_tokenizer
 from factory.training_spec import PhaseSpec
+from factory.validation.evidence import Evidence
 
 PRETRAINING, DOCUMENTS = "pretraining text", "documents"
 HELD_OUT_SEED = 10_000
@@ -129,9 +130,11 @@ def tune_plan(plan: Sequence[PhaseSpec], records: pl.DataFrame, student: str, fo
     return Tuned(base, phases)
 
 
-def prefer(phase: PhaseSpec, pairs: pl.DataFrame, base: str, folder: Path, seed: int, line: Line) -> Tuned:
-    """The student of `base` that a preference phase makes of those of `pairs` that the line lets it read."""
-    chosen = choose_pairs(phase, pairs, base, line.validation.personal_data)
+def prefer(phase: PhaseSpec, pairs: pl.DataFrame, verdicts: pl.DataFrame, base: str, folder: Path, seed: int, material: Material) -> Tuned:
+    """The student of `base` that a preference phase makes of those of `pairs`, made of `verdicts`, that the line lets it read."""
+    line, accepted = material.line, verdicts.filter(verdict="accepted")
+    evidence = Evidence(accepted, material.seeds, material.documents, pairs=pairs, personal_data=line.validation.personal_data)
+    chosen = choose_pairs(phase, evidence, base, line.reward.contamination)
     trained = train_preference(phase, chosen.pairs, base, folder, seed)
     before, after = trained.margins or (None, None)
     read = {"phase": phase.name, "own": trained.records, "replayed": 0, "tokens": trained.tokens_read, "steps": trained.steps}

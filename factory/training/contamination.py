@@ -46,8 +46,8 @@ TRAINED: Final[dict[str, Any]] = {
 }
 """A record, or a preference pair, by its texts."""
 
-_WHOLE: Final = 1_000_000
-"""Words in a row that no problem has: then each is found where it stands whole."""
+WHOLE: Final = 1_000_000
+"""Words in a row that no text has: then each is found where it stands whole."""
 _BATCH: Final = 1024
 
 
@@ -64,6 +64,17 @@ def list_trained(mix: pl.DataFrame, pairs: pl.DataFrame | None = None) -> pl.Dat
     return pl.concat([rows, paired.select(list(TRAINED))])
 
 
+def find_hits(index: EvaluationIndex, trained: pl.DataFrame) -> Iterator[tuple[str, Hit, str]]:
+    """Each of the `trained` (TRAINED rows) that holds a text of the index: its id, the first such text, and what it asks."""
+    for batch in trained.iter_slices(_BATCH):
+        numbers: dict[str, int] = {}
+        records = [[numbers.setdefault(text or "", len(numbers)) for text in row] for row in batch["texts"]]
+        hits = index.find(records, read_tokens([*numbers]))
+        for record_id, instruction, hit in zip(batch["record_id"], batch["instruction"], hits, strict=True):
+            if hit:
+                yield record_id, hit, instruction or ""
+
+
 def find_contaminated(problems: Sequence[Problem], trained: pl.DataFrame, spec: RewardSpec) -> pl.DataFrame:
     """The problems that stand in `trained` (TRAINED rows), as CONTAMINATED rows in their order, each with the first reason that holds.
 
@@ -71,7 +82,7 @@ def find_contaminated(problems: Sequence[Problem], trained: pl.DataFrame, spec: 
     """
     asked = {**dict(_find_reworded(problems, trained)), **dict(_find_asked(problems, trained, spec))}
     found = {at: ("asked", *matched) for at, matched in asked.items()}
-    for reason, ngram in (("held", _WHOLE), ("words", spec.contamination.ngram)):
+    for reason, ngram in (("held", WHOLE), ("words", spec.contamination.ngram)):
         texts = {
             at: problem.instruction if problem.context is None else user_text(problem.instruction, problem.context)
             for at, problem in enumerate(problems)
@@ -148,7 +159,7 @@ def _find_held(texts: Mapping[int, str], sought: Set[int], trained: pl.DataFrame
             found.setdefault(int(hit.place), (record_id, hit.words))
         if not found:
             return
-        yield from ((at, held) for at, held in found.items() if ngram == _WHOLE or len(readers[held[1]]) <= FREQUENT)
+        yield from ((at, held) for at, held in found.items() if ngram == WHOLE or len(readers[held[1]]) <= FREQUENT)
         left -= found.keys()
         rows = rows.filter(pl.col("record_id").is_in([record_id for record_id, *_ in hits]))
 
@@ -156,11 +167,4 @@ def _find_held(texts: Mapping[int, str], sought: Set[int], trained: pl.DataFrame
 def _look_up(texts: Mapping[int, str], sought: Set[int], trained: pl.DataFrame, ngram: int) -> Iterator[tuple[str, Hit, str]]:
     """Each record that holds one of the `texts` that are sought, which the hit names as its place, and what the record asks."""
     items = {at: Item(str(at), text) for at, text in texts.items()}
-    index = EvaluationIndex([items[at] for at in sorted(sought)], ngram, [items[at] for at in items if at not in sought])
-    for batch in trained.iter_slices(_BATCH):
-        numbers: dict[str, int] = {}
-        records = [[numbers.setdefault(text or "", len(numbers)) for text in row] for row in batch["texts"]]
-        hits = index.find(records, read_tokens([*numbers]))
-        for record_id, instruction, hit in zip(batch["record_id"], batch["instruction"], hits, strict=True):
-            if hit:
-                yield record_id, hit, instruction or ""
+    return find_hits(EvaluationIndex([items[at] for at in sorted(sought)], ngram, [items[at] for at in items if at not in sought]), trained)

@@ -1,4 +1,4 @@
-"""Preference pairs of a phase: which are its own, which hold personal data, and the rest as tokens."""
+"""Preference pairs of a phase: which are its own, which hold what may not be trained on, and the rest as tokens."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import polars as pl
 
 from factory.faults import FactoryError
 from factory.personal_data.records import list_types
-from factory.personal_data.spec import PersonalDataSpec
+from factory.reward_spec import ContaminationSpec
 from factory.seeds_spec import KINDS
 from factory.training.choose import find_reasons
 from factory.training.data import encode_messages, find_answer
+from factory.training.leaking_pairs import find_leaking
 from factory.training_spec import PhaseSpec
+from factory.validation.evidence import Evidence
 
 TEXTS = ("prompt", "chosen", "rejected")
 PairLeftOut = Literal["empty_response", "control_token", "prompt_not_kept", "too_long"]
@@ -27,7 +29,8 @@ class PairData:
     """The pairs (records.PREFERENCE) that a phase trains on, and how many are left out for each reason, sorted by reason.
 
     Reasons are those of records (factory.training.choose), by the chosen response; `personal_data`: a text of either side holds some, which
-    no filter has seen of the rejected one; `no_margin`: rpo needs the goodness of both sides, and the chosen's to be the greater.
+    no filter has seen of the rejected one; for the same cause those of factory.training.leaking_pairs; `no_margin`: rpo needs the goodness
+    of both sides, and the chosen's to be the greater.
     """
 
     pairs: pl.DataFrame
@@ -55,19 +58,23 @@ class PairRow:
         return 2 * len(self.prompt) + len(self.chosen) + len(self.rejected)
 
 
-def choose_pairs(phase: PhaseSpec, pairs: pl.DataFrame, student: str, personal_data: PersonalDataSpec) -> PairData:
-    """The pairs (records.PREFERENCE) of the phase's data without personal data in any text, whatever the line's policy does about records.
+def choose_pairs(phase: PhaseSpec, evidence: Evidence, student: str, contamination: ContaminationSpec) -> PairData:
+    """The pairs of `evidence` that are the phase's data and hold no personal data, whatever the line's policy does about records, and
+    nothing that is private or kept for evaluation; each is left out for the first reason that holds.
 
-    Raises FactoryError, in the name of the phase, where none is left.
+    `evidence` has what the privacy report reads beside the pairs: accepted records, seeds and documents.
+    Raises FactoryError, in the name of the phase, where none is left; InputFaults for an evaluation set that cannot be read.
     """
+    pairs = evidence.pairs
     kind = pl.col("leaf").str.split("/").list.first().replace(KINDS)
     response = pl.col("chosen").list.last().struct.field("content")
     reasons = find_reasons(phase, pairs.select("leaf", kind=kind, response=response), student)
-    refuse_all = personal_data.model_copy(update={"policy": "refuse", "policies": {}})
-    holding = list_types(pairs, refuse_all, TEXTS) if pairs.height else {}
+    refuse_all = evidence.personal_data.model_copy(update={"policy": "refuse", "policies": {}})
+    holding = dict.fromkeys(list_types(pairs, refuse_all, TEXTS) if pairs.height else {}, "personal_data")
+    refused = find_leaking(evidence, contamination) | holding
     for row, pair in enumerate(pairs.select("record_id", "margin").iter_rows(named=True)):
-        if reasons[row] is None and pair["record_id"] in holding:
-            reasons[row] = "personal_data"
+        if reasons[row] is None:
+            reasons[row] = refused.get(pair["record_id"])
         if reasons[row] is None and phase.method == "rpo" and not (pair["margin"] or 0.0) > 0:
             reasons[row] = "no_margin"
     left_out = dict(sorted(Counter(reason for reason in reasons if reason).items()))

@@ -15,11 +15,12 @@ from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.faults import FactoryError
-from factory.personal_data.spec import PersonalDataSpec
-from factory.records import PREFERENCE
-from factory.training import TrainedPhase, choose_pairs, read_trained_on, train_preference
+from factory.records import PREFERENCE, SEED, VERDICT, empty
+from factory.reward_spec import ContaminationSpec
+from factory.training import PairData, TrainedPhase, choose_pairs, read_trained_on, train_preference
 from factory.training.preference import rpo_loss
 from factory.training_spec import Bounds, DataSpec, PhaseSpec
+from factory.validation.evidence import Evidence
 
 NUMBERS = st.floats(-15, 15)
 
@@ -166,15 +167,18 @@ def test_pairs_with_personal_data_on_either_side_are_refused_and_counted(student
         ("Write a note.", "Thank you!", "No", None),
         ("Write a note.", "Many thanks to all of you", "No", 0.5),
     )
-    report = PersonalDataSpec()
-    dpo = choose_pairs(phase("dpo"), pairs, str(student), report)
+
+    def choose(phase: PhaseSpec, pairs: pl.DataFrame) -> PairData:
+        return choose_pairs(phase, Evidence(empty(VERDICT), empty(SEED), pairs=pairs), str(student), ContaminationSpec())
+
+    dpo = choose(phase("dpo"), pairs)
     assert (dpo.pairs["record_id"].to_list(), dpo.left_out) == (["p002", "p003"], {"personal_data": 2})
-    rpo = choose_pairs(phase("rpo"), pairs, str(student), report)
+    rpo = choose(phase("rpo"), pairs)
     assert (rpo.pairs["record_id"].to_list(), rpo.left_out) == (["p003"], {"no_margin": 1, "personal_data": 2})
     short = phase("dpo", data=DataSpec(kinds=("compositional",), response_words=Bounds(max=2)).model_dump())
-    assert choose_pairs(short, pairs, str(student), report).left_out == {"personal_data": 2, "response_too_long": 1}
+    assert choose(short, pairs).left_out == {"personal_data": 2, "response_too_long": 1}
     with pytest.raises(FactoryError, match=r"phase 'prefer': none of 0 .*the line makes none.*responses_per_instruction"):
-        choose_pairs(phase("dpo"), pairs.clear(), str(student), report)
+        choose(phase("dpo"), pairs.clear())
 
 
 def test_a_budget_of_tokens_is_of_both_sides_of_the_pairs(student: Path, tmp_path: Path) -> None:

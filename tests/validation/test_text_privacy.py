@@ -193,6 +193,14 @@ def test_the_refused_side_of_a_pair_is_read_too() -> None:
     }
 
 
+def test_a_refused_side_that_answers_as_a_held_out_example_does_is_a_leak() -> None:
+    world = clean_world(records=16, examples=8)
+    held = world.seeds.filter(split="holdout").row(0, named=True)
+    asked = replace_texts(world, some(1000), [held["question"]], ["No more than words."])
+    found = measure(asked, "pair_leaks", make_pairs(asked, [held["answer"]]))
+    assert {subject for subject, value in found.items() if value} == {"line", "side=rejected", "leak=holdout_copies"}
+
+
 def test_a_pair_may_quote_the_context_that_it_was_asked_about() -> None:
     world = clean_world(records=16, examples=8)
     text = world.documents["text"][0]

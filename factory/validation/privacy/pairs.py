@@ -20,6 +20,7 @@ SIDES = ("chosen", "rejected")
 LEAKS: dict[str, Callable[[Evidence], set[str]]] = {
     "personal_data": lambda sides: set(find_published_data(sides)["record_id"]),
     "seed_copies": lambda sides: find_copies(sides, "seed"),
+    "holdout_copies": lambda sides: find_copies(sides, "holdout"),
     "long_runs": find_long_runs,
     "canaries": find_holders,
 }
@@ -29,14 +30,14 @@ LEAKS: dict[str, Callable[[Evidence], set[str]]] = {
 @metric(
     "privacy",
     "max",
-    "share of preference pairs of which a side or the prompt has personal data, is a seed, has 50 words of private text or holds a canary; "
-    "rows `side=` and `leak=` tell which",
+    "share of preference pairs of which a side or the prompt has personal data, is an example, has 50 words of private text or holds a "
+    "canary; rows `side=` and `leak=` tell which",
     "as the metrics of records measure it; the prompt counts with each side",
     SCORE,
 )
 def pair_leaks(evidence: Evidence) -> Iterator[Row]:
     pairs = evidence.pairs["record_id"].to_list()
-    found = {(side, name): find(sides) for side, sides in _take_sides(evidence) for name, find in LEAKS.items()} if pairs else {}
+    found = {(side, name): find(sides) for side, sides in take_sides(evidence) for name, find in LEAKS.items()} if pairs else {}
     yield share_row(LINE, len(set[str]().union(*found.values())), len(pairs))
     for side in SIDES if pairs else ():
         yield share_row(f"side={side}", len(set[str]().union(*(found[side, name] for name in LEAKS))), len(pairs))
@@ -44,7 +45,7 @@ def pair_leaks(evidence: Evidence) -> Iterator[Row]:
         yield share_row(f"leak={name}", len(set[str]().union(*(found[side, name] for side in SIDES))), len(pairs))
 
 
-def _take_sides(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
+def take_sides(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
     """Each side of the pairs as if its responses were accepted records, under the ids of the pairs.
 
     Instruction and context are those of the chosen record: in a pair's prompt they are one text, its first, and a context is private

@@ -43,10 +43,10 @@ def long_runs(evidence: Evidence) -> Iterator[Row]:
     yield from share_flagged(evidence, find_long_runs(evidence))
 
 
-def find_long_runs(evidence: Evidence) -> set[str]:
-    """Ids of the accepted records that share LONG_RUN words in a row with what a teacher read."""
+def find_long_runs(evidence: Evidence, split: str = "seed") -> set[str]:
+    """Ids of the accepted records that share LONG_RUN words in a row with what a teacher read, or with the examples of another split."""
     runs = {record_id: own for record_id, (_, own) in _list_runs(evidence.accepted, list_texts(), LONG_RUN).items()}
-    return find_sharing(runs, private_texts(evidence, "seed"), LONG_RUN)
+    return find_sharing(runs, private_texts(evidence, split), LONG_RUN)
 
 
 @metric(

@@ -82,7 +82,7 @@ def test_a_refused_response_that_copies_or_gives_away_is_in_no_pair_and_counted(
 
 
 def test_what_stands_there_by_chance_or_is_asked_about_stays() -> None:
-    short = [f"As it says, {SHORT_RUN}", "A crane.", "What is it?", "It is 4821 7730 094."]
+    short = [f"As it says, {SHORT_RUN}", "A crane.", "Tell of lanterns.", "It is 4821 7730 094."]
     assert choose(*short) == (short, {})
     assert choose(f"It says: {RUN}", context=DOCUMENT_TEXT) == ([f"It says: {RUN}"], {})
     again = f"You ask: {SHOWN}"

@@ -10,7 +10,6 @@ import polars as pl
 from factory.records import MIXED, empty
 from factory.reward.contamination import EvaluationIndex
 from factory.reward.evaluation_sets import Item, read_sets
-from factory.reward.rating import user_text
 from factory.reward_spec import ContaminationSpec
 from factory.training.contamination import WHOLE, find_hits, list_trained
 from factory.validation.evidence import Evidence
@@ -21,8 +20,8 @@ REASONS: Final = ("contaminated", "holdout_overlap", "seed_copy", "canary", "lon
 """In the order in which they count.
 
 contaminated: holds a text of an evaluation set, as `reward.contamination` finds it in records. holdout_overlap, seed_copy: an answer with
-what it answers is that of an example, as the privacy report finds it; or a response holds the whole question of one, with its context and
-of eight words at least, that its own prompt does not hold. holdout_overlap is also LONG_RUN words in a row of a held-out example.
+what it answers is that of an example, as the privacy report finds it; or a response holds the whole question of one without a context, of
+eight words at least, that its own prompt does not hold. holdout_overlap is also LONG_RUN words in a row of a held-out example.
 canary, long_run: as the privacy report finds them in records; what stands in the pair's own context is no long run.
 What the verdict tells by instruction and context alone needs no second look: both sides have those of the chosen, which is accepted.
 """
@@ -50,15 +49,19 @@ def find_leaking(evidence: Evidence, contamination: ContaminationSpec) -> dict[s
 
 
 def _find_quoting(evidence: Evidence, split: str) -> set[str]:
-    """The pairs of which a response holds the whole question of an example of the split that the prompt does not hold."""
-    examples = evidence.examples.filter(pl.col("split") == split).select("record_id", "question", "context")
-    index = EvaluationIndex([Item(record_id, user_text(*asked)) for record_id, *asked in examples.iter_rows()], WHOLE)
-    # As an instruction, which is looked at first, a text of fewer words would count too.
+    """The pairs of which a response holds the whole question of an example of the split that the prompt does not hold.
 
-    def find(side: str) -> set[tuple[str, str]]:
+    Of an example with a context the question alone says little, and to look for both takes time that grows with their length.
+    """
+    examples = evidence.examples.filter(pl.col("split") == split, pl.col("context").is_null()).select("record_id", "question")
+    index = EvaluationIndex([Item(*example) for example in examples.iter_rows()], WHOLE)
+
+    def find(side: str, pairs: pl.DataFrame) -> set[tuple[str, str]]:
         # As an instruction, which stands first, a text of fewer words would count too.
         texts = pl.concat_list(pl.lit(""), pl.col(side).list.eval(pl.element().struct.field("content")))
-        rows = evidence.pairs.select("record_id", texts=texts, instruction=pl.lit(None, pl.String))
+        rows = pairs.select("record_id", texts=texts, instruction=pl.lit(None, pl.String))
         return {(record_id, hit.place) for record_id, hit, _ in find_hits(index, rows)}
 
-    return {record_id for record_id, _ in (find("chosen") | find("rejected")) - find("prompt")}
+    said = find("chosen", evidence.pairs) | find("rejected", evidence.pairs)
+    asked = find("prompt", evidence.pairs.filter(pl.col("record_id").is_in([record_id for record_id, _ in said])))
+    return {record_id for record_id, _ in said - asked}

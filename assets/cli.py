@@ -1,4 +1,4 @@
-"""The command line `factory`."""
+"""The command line `factory`: what its commands are called and take, and which function does the work."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
+from assets.calibrate_command import calibrate
+from assets.endings import EXIT_CODES, FAILED, OK, explain
 from assets.mt_bench_command import mt_bench
+from assets.pico_commands import pico
+from assets.reward_commands import reward
 from factory.faults import FactoryError
 
-OK, FAILED, BAD_INPUT, BUSY, STOPPED = 0, 1, 2, 3, 130
-EXIT_CODES = (
-    "Exit codes: 0 done · 1 it failed (a gate, a leaf, a fault) · 2 bad input or usage · 3 another run holds the line · 130 stopped."
-)
 DEFAULT_LINE = "bundled"
 
 app = typer.Typer(
@@ -27,9 +27,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-pico = typer.Typer(help="The bundled model family.", no_args_is_help=True)
 app.add_typer(pico, name="pico")
-reward = typer.Typer(help="Reward models.", no_args_is_help=True)
 app.add_typer(reward, name="reward")
 
 LineName = Annotated[str, typer.Argument(metavar="LINE", help="Name of a line in lines/, or the path of its YAML file.")]
@@ -91,49 +89,7 @@ def estimate(
         OUT.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
 
-@app.command(epilog=EXIT_CODES)
-def calibrate(
-    labelled: Annotated[Path | None, typer.Argument(help="Labelled examples: JSONL, CSV or Parquet (docs/judges.md).")] = None,
-    line: Annotated[str | None, typer.Option(help="The line whose reward model and judges are measured.")] = None,
-    judge: Annotated[
-        int | None, typer.Option(min=1, help="Only this judge of the line, counted from 1; that of the pairs is last.")
-    ] = None,
-    reward: Annotated[bool, typer.Option("--reward", help="Only the line's reward model.")] = False,
-    against: Annotated[str | None, typer.Option(help="'verifiers': the line's own candidates that a verifier decided.")] = None,
-    model: Annotated[str | None, typer.Option(help="A model of no line: with --rubric a judge, without a reward model.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
-    rubric: Annotated[str | None, typer.Option(help="A bundled rubric, or a file.")] = None,
-    server: Annotated[str | None, typer.Option(help="Where the model listens, as in http://localhost:8000/v1.")] = None,
-    key_variable: Annotated[str | None, typer.Option(help="Name of the environment variable that holds the server's key.")] = None,
-    good_from: Annotated[float | None, typer.Option(help="Least score that people gave a good response.")] = None,
-    most: Annotated[int | None, typer.Option(min=1, help="Take so many of the examples, by hash.")] = None,
-) -> None:
-    """Measure judges and reward models against labelled examples: accuracy, kappa, biases, calibration; the card shows it."""
-    from assets.calibrate import calibrate_line, calibrate_model, draw_calibrations, read_examples
-    from assets.console import OUT
-    from assets.run import open_line
-    from factory.model_spec import ServerSpec
-    from resources.home import find_home
-
-    if (line is None) == (model is None):
-        raise FactoryError("Give --line for a line's reward model and judges, or --model for a model of no line.")
-    if judge is not None and reward:
-        raise FactoryError("Give --judge or --reward, not both; without either all are measured.")
-    of_a_model = {"--revision": revision, "--rubric": rubric, "--server": server, "--key-variable": key_variable}
-    given = [name for name, value in of_a_model.items() if value is not None]
-    if line is not None and given:
-        raise FactoryError(f"{given[0]} is of --model; a line says it in its reward section.")
-    if line is None and (judge is not None or reward):
-        raise FactoryError("--judge and --reward are of --line.")
-    opened = None if line is None else open_line(line)
-    examples = read_examples(find_home(), opened, labelled, against, good_from, most)
-    if opened is not None:
-        calibrated = calibrate_line(find_home(), opened, examples, judge, reward=reward)
-    else:
-        served = None if server is None else ServerSpec(base_url=server, key_variable=key_variable)
-        calibrated = calibrate_model(find_home(), examples, str(model), revision, rubric, served)
-    for part in draw_calibrations(calibrated, line):
-        OUT.print(part, highlight=False, soft_wrap=isinstance(part, str))
+app.command("calibrate", epilog=EXIT_CODES)(calibrate)
 
 
 @app.command()
@@ -301,70 +257,6 @@ def lm_eval_tasks(
 app.command("mt-bench", epilog=EXIT_CODES)(mt_bench)
 
 
-@pico.command("pretrain")
-def pretrain(
-    out: Annotated[Path, typer.Option(help="Folder for the models, one folder each.")] = Path("weights"),
-    taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy whose examples are kept out of the text; else the bundled one.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Only this model; may be given several times.")] = None,
-) -> None:
-    """Make the bundled models from random weights by their recipe. Takes hours on a CPU."""
-    from assets.console import OUT
-    from factory.pico.family import pretrain as pretrain_family
-    from factory.pico.models import PICO_MODELS
-    from resources.home import project_folder
-
-    unknown = sorted(set(model or []) - set(PICO_MODELS))
-    if unknown:
-        raise FactoryError(f"There is no pico model {unknown[0]!r}; there are {', '.join(PICO_MODELS)}.")
-    pretrain_family(out, taxonomy or project_folder() / "taxonomy", model or PICO_MODELS, lambda said: OUT.print(said, markup=False))
-
-
-@pico.command("forms")
-def tune_forms(
-    out: Annotated[Path, typer.Option(help="Folder for the model.")] = Path("pico-forms"),
-    taxonomy: Annotated[Path | None, typer.Option(help="Taxonomy whose examples are kept out of the text; else the bundled one.")] = None,
-) -> None:
-    """Tune a copy of the bundled teacher to the forms of every bundled flow. Takes minutes on a CPU; killed, it goes on."""
-    from assets.console import OUT
-    from factory.pico.family import make_forms
-    from resources.home import project_folder
-
-    make_forms(out, taxonomy or project_folder() / "taxonomy", lambda said: OUT.print(said, markup=False))
-
-
-@reward.command("train", epilog=EXIT_CODES)
-def train_reward(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Preference pairs or rated responses: JSON lines or Parquet, also .gz.")],
-    base: Annotated[str, typer.Option(help="What is trained on: a bundled model, a folder or a hub id; a language model or an encoder.")],
-    out: Annotated[Path, typer.Option(help="Folder for the model, in its folder model; a killed training goes on from there.")],
-    kind: Annotated[str, typer.Option(help="pairs: chosen and rejected. attributes: rated as HelpSteer2.")] = "pairs",
-    line: Annotated[str | None, typer.Option(help="Log to the MLflow experiment of this line; else to reward_models.")] = None,
-    epochs: Annotated[float, typer.Option()] = 1.0,
-    batch_size: Annotated[int, typer.Option(help="Pairs, or rated responses, of one step.")] = 16,
-    learning_rate: Annotated[float, typer.Option()] = 2e-5,
-    max_length: Annotated[int, typer.Option(help="Tokens of a dialogue; what is longer is left out.")] = 1024,
-    holdout: Annotated[float, typer.Option(help="Share of the prompts that is held out.")] = 0.1,
-    seed: Annotated[int, typer.Option()] = 0,
-) -> None:
-    """Train a reward model on preference pairs (TRL) or on five rated attributes, and say how well it does on held-out rows."""
-    from pydantic import ValidationError
-
-    from assets.reward_training import train_and_tell
-    from assets.run import open_line
-    from factory.reward.training import RewardTraining
-    from resources.home import find_home
-
-    experiment = open_line(line).name if line else None
-    try:
-        settings = RewardTraining(
-            epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, max_length=max_length, holdout=holdout, seed=seed
-        )
-    except ValidationError as error:
-        told = "; ".join(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}" for fault in error.errors())
-        raise FactoryError(f"{told}.") from None
-    train_and_tell(find_home(), file, base, out, kind, settings, experiment)
-
-
 def main() -> None:
     """Runs the command line; an error is one paragraph and an exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -374,30 +266,4 @@ def main() -> None:
     except Exception as error:  # the boundary: past it there is only the person
         if debug:
             raise
-        sys.exit(_explain(*_classify(error)))
-
-
-def _classify(error: Exception) -> tuple[str, int]:
-    from assets.run import RunFailedError, RunStoppedError
-    from resources.lock import LineBusyError
-
-    if isinstance(error, RunStoppedError):
-        return str(error), STOPPED
-    if isinstance(error, LineBusyError):
-        return str(error), BUSY
-    if isinstance(error, RunFailedError):
-        return str(error), FAILED
-    if isinstance(error, FactoryError):
-        return str(error), BAD_INPUT
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}. Mend that and run again; what was made is stored.", FAILED
-    if "disk is full" in str(error):
-        return "The disk became full while the run was written down. What was made before is stored: make room and run again.", FAILED
-    return f"{type(error).__name__}: {error} (unexpected; --debug shows where)", FAILED
-
-
-def _explain(text: str, code: int) -> int:
-    from assets.console import ERR
-
-    ERR.print(text, style="red" if code != STOPPED else "", markup=False, highlight=False, soft_wrap=True)
-    return code
+        sys.exit(explain(error))

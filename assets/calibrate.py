@@ -10,7 +10,7 @@ from rich.table import Table
 
 from assets.judges import Bench
 from assets.run import explain_unfinished
-from assets.story import open_shelf
+from assets.shelf import open_shelf
 from factory.faults import FactoryError
 from factory.generation.ledger import Ledger
 from factory.generation.models import Teacher

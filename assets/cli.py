@@ -98,7 +98,7 @@ def status(line: LineName = DEFAULT_LINE) -> None:
     from assets.console import OUT
     from assets.run import open_line
     from assets.seeds import read_seeds
-    from assets.story import draw_status
+    from assets.status import draw_status
     from resources.home import find_home, prepare_stores
 
     opened = open_line(line)
@@ -111,12 +111,12 @@ def status(line: LineName = DEFAULT_LINE) -> None:
 def trace(record_id: Annotated[str, typer.Argument(metavar="RECORD_ID", help="A record's id, or its first digits.")]) -> None:
     """Walk a record back to its seeds, prompt, teacher and scores, and forward to the releases and models that hold it."""
     from assets.console import OUT
-    from assets.story import trace as trace_record
+    from assets.trace import trace_in_home
     from factory.release.trace_view import draw_trace
     from resources.home import find_home, prepare_stores
 
     prepare_stores(find_home())
-    OUT.print(draw_trace(trace_record(find_home(), record_id)))
+    OUT.print(draw_trace(trace_in_home(find_home(), record_id)))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -168,7 +168,8 @@ def report(
     """Show where the latest data card lies, and the gate table."""
     from assets.console import OUT
     from assets.run import open_line
-    from assets.story import draw_gates, find_card, open_shelf
+    from assets.shelf import open_shelf
+    from assets.status import draw_gates, find_card
     from resources.home import find_home, prepare_stores
 
     name = open_line(line).name

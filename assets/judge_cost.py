@@ -4,7 +4,7 @@ import polars as pl
 
 from assets.champion import CHAMPION, find_champion
 from assets.layout import asset_key
-from assets.story import open_store
+from assets.shelf import open_store
 from factory.line import Line
 from factory.records import CANDIDATE, empty
 from factory.reward.judges import open_comparer

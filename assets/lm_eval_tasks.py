@@ -6,7 +6,7 @@ from pathlib import Path
 from assets.champion import student_name
 from assets.console import OUT
 from assets.servers import PLAIN
-from assets.story import Shelf, open_shelf
+from assets.shelf import Shelf, open_shelf
 from factory.faults import FactoryError
 from factory.line import Line
 from factory.pico.models import resolve_model

@@ -14,7 +14,7 @@ from assets.definitions import build_resources
 from assets.run import explain_unfinished
 from assets.serve import choose_student
 from assets.servers import PLAIN
-from assets.story import open_shelf
+from assets.shelf import open_shelf
 from factory.faults import FactoryError
 from factory.generation.ledger import Ledger
 from factory.generation.local_teacher import LocalTeacher

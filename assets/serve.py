@@ -16,7 +16,7 @@ import polars as pl
 from assets.champion import find_champion, student_name
 from assets.console import OUT
 from assets.servers import PLAIN, Server, find_port, run_servers
-from assets.story import Shelf, open_shelf
+from assets.shelf import Shelf, open_shelf
 from factory.faults import FactoryError
 from factory.line import Line
 from factory.records import take_examples
@@ -31,7 +31,7 @@ LOAD_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
-class Student:
+class ChosenStudent:
     """A tuned student. `what` says which of the line's it is."""
 
     folder: Path
@@ -66,7 +66,7 @@ def serve_student(home: Home, line: Line, host: str, port: int | None, phase: st
         run_servers([server], environment, lambda: _tell(server, name, shelf, line), LOAD_SECONDS)
 
 
-def choose_student(shelf: Shelf, line: Line, phase: str | None) -> Student:
+def choose_student(shelf: Shelf, line: Line, phase: str | None) -> ChosenStudent:
     """The line's champion, else its newest student, or that of `phase`. Raises FactoryError where there is none."""
     names = [each.name for each in line.training.plan]
     if phase is not None and phase not in names:
@@ -77,7 +77,7 @@ def choose_student(shelf: Shelf, line: Line, phase: str | None) -> Student:
     champion = None if history is None or phase is not None else find_champion(history)
     if history is not None and champion is not None:
         judged = history.filter(student=champion, promoted=True).row(-1, named=True)
-        return Student(Path(judged["model"]), "champion", judged["release"])
+        return ChosenStudent(Path(judged["model"]), "champion", judged["release"])
     named = phase or names[-1]
     tuned = shelf.frame(student_name(line.training.plan[names.index(named)]))
     if tuned is None:
@@ -85,7 +85,7 @@ def choose_student(shelf: Shelf, line: Line, phase: str | None) -> Student:
     folder = Path(tuned["model"][0])
     if not (folder / "config.json").is_file():
         raise FactoryError(f"The student of line {line.name} is no longer in {folder}: `factory run {line.name}` makes it again.")
-    return Student(folder, f"student of phase {named}", tuned["release"][0])
+    return ChosenStudent(folder, f"student of phase {named}", tuned["release"][0])
 
 
 def _pretend_downloaded(folder: Path, name: str, scratch: Path) -> Path:

@@ -1,89 +1,31 @@
-"""What a run left behind, for the terminal: the summary, the state of a line, its gates, a record's trace."""
+"""What a run left behind, told in the terminal when it ends."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import dagster as dg
 import polars as pl
 from rich.markup import escape
-from rich.table import Column, Table
 
 from assets.champion import find_champion, student_name
 from assets.generation import STOPPED_EARLY
-from assets.layout import asset_key, leaves_name
 from assets.mixing import describe_mix, is_mixed
 from assets.release import CARD
+from assets.shelf import Shelf, open_shelf
 from assets.win_rates import MATCHES, tell_win_rate
-from factory.faults import FactoryError
 from factory.generation.cost import count_cost
 from factory.generation.spending import Spending
 from factory.line import Line
 from factory.records import take_examples
-from factory.release.manifest import find_releases
-from factory.release.trace import Trace, trace_record
 from factory.release.visible import make_visible
 from factory.reward.funnel import count_funnel, hints
 from factory.seeds.survey import Survey
 from factory.training import summarise
 from factory.training.statistics import ALL
 from factory.validation.gates import failed_gates
-from resources.home import Home, open_instance
-from resources.lock import LINE_TAG, LineLock
-from resources.store import FrameStore
+from resources.home import Home
 
-LEAF_FRAMES = ("seed_examples", "seed_documents", "candidates", "scored")
-LINE_FRAMES = ("accepted", "rejected", "fidelity", "privacy", "fairness", "collapse", "gates", "dataset_release", "training_mix")
 MOST_HINTS = 5
 MOST_STEPS = 8
-MOST_RUNS = 5
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """The stored frames of one line. `leaves` are those that the line has now."""
-
-    home: Home
-    line: str
-    leaves: tuple[str, ...]
-
-    def frame(self, name: str) -> pl.DataFrame | None:
-        """A stored frame, of all leaves where it has leaves; None where nothing is stored."""
-        store, key = open_store(self.home), dg.AssetKey([self.line, name])
-        return store.read_leaves(key, self.leaves) if name in LEAF_FRAMES else store.read(key, None)
-
-    def part(self, name: str, part: str) -> pl.DataFrame | None:
-        """A stored part of a whole-line frame, by its name."""
-        return open_store(self.home).read(dg.AssetKey([self.line, name]), part)
-
-    def facts(self, name: str) -> dict[str, Any]:
-        """The facts of a stored whole-line frame."""
-        stamp = open_store(self.home).stamp(dg.AssetKey([self.line, name]), None)
-        return stamp.facts if stamp else {}
-
-    def leaf_facts(self, name: str, fact: str) -> dict[str, str]:
-        """A fact of the stored frames of leaves, by leaf; leaves that lack it are left out."""
-        store, key = open_store(self.home), dg.AssetKey([self.line, name])
-        stamps = {leaf: store.stamp(key, leaf) for leaf in self.leaves}
-        return {leaf: str(stamp.facts[fact]) for leaf, stamp in stamps.items() if stamp is not None and fact in stamp.facts}
-
-    def stored_leaves(self, name: str) -> int:
-        """How many of the leaves are stored."""
-        store, key = open_store(self.home), dg.AssetKey([self.line, name])
-        return sum(store.stamp(key, leaf) is not None for leaf in self.leaves)
-
-
-def open_store(home: Home) -> FrameStore:
-    """The frame store, outside of a run."""
-    return FrameStore(root=home.frames, lock=LineLock(home=str(home.root)))
-
-
-def open_shelf(home: Home, line: str) -> Shelf:
-    """The frames of a line, of the leaves that Dagster knows."""
-    with open_instance(home) as instance:
-        return Shelf(home, line, tuple(instance.get_dynamic_partitions(f"{line}_leaves")))
 
 
 def tell_run(home: Home, line: Line, survey: Survey, spending: Spending, *, whole: bool) -> Iterator[str]:
@@ -95,13 +37,13 @@ def tell_run(home: Home, line: Line, survey: Survey, spending: Spending, *, whol
     if not whole:
         yield from _align(line, [*_tell_data(shelf), *_tell_cost(shelf), ("this run", f"newly asked: {spending.describe()}")])
         yield from _tell_stopped(shelf)
-        yield from _tell_faults(survey)
+        yield from tell_faults(survey)
         yield "\nMade up to the verdict. [bold]factory run[/bold] without --leaf validates, releases and trains.\n"
         return
     data = [*_tell_data(shelf), *_tell_cost(shelf), ("this run", f"newly asked: {spending.describe()}")]
     yield from _align(line, [*data, *_tell_gates(shelf), *_tell_release(shelf), *_tell_mix(shelf), *_tell_training(shelf, line)])
     yield from _tell_stopped(shelf)
-    yield from _tell_faults(survey)
+    yield from tell_faults(survey)
     yield from _tell_next(shelf)
 
 
@@ -232,7 +174,8 @@ def _percent(row: dict[str, float]) -> str:
     return f"{row['accuracy']:.1%} [{row['low']:.1%}, {row['high']:.1%}]".replace("[", "\\[")
 
 
-def _tell_faults(survey: Survey) -> Iterator[str]:
+def tell_faults(survey: Survey) -> Iterator[str]:
+    """What is wrong in the seeds, and what a licence refused."""
     if count := len(survey.faults):
         yield f"\n[red]{count} fault{'' if count == 1 else 's'} in the seeds; their leaves were left out:[/red]"
         yield from (f"  {escape(str(fault))}" for fault in survey.faults)
@@ -246,80 +189,3 @@ def _tell_next(shelf: Shelf) -> Iterator[str]:
     yield "\nNext: [bold]factory report --open[/bold] for the data card; [bold]factory ui[/bold] for the graph and MLflow;"
     record = accepted["record_id"][0] if accepted is not None and accepted.height else "RECORD_ID"
     yield f"      [bold]factory trace {record}[/bold] walks a record back to its seeds. Change a leaf or the line's YAML, and run again.\n"
-
-
-def draw_status(home: Home, line: Line, survey: Survey) -> Iterator[Table | str]:
-    """The state of a line: each asset with its rows and when it was last made, the last runs, the faults."""
-    shelf = open_shelf(home, line.name)
-    table = Table("asset", "leaves", "rows", "last run", title=f"{line.name}: {len(shelf.leaves)} leaves", title_justify="left")
-    with open_instance(home) as instance:
-        for name in (*LEAF_FRAMES, *LINE_FRAMES, *(student_name(phase) for phase in line.training.plan), "evaluation", "champion"):
-            frame = shelf.frame(name)
-            leaves = f"{shelf.stored_leaves(name)}/{len(shelf.leaves)}" if name in LEAF_FRAMES else ""
-            event = instance.get_latest_materialization_event(asset_key(line, name))
-            when = _write_time(event.timestamp) if event else "-"
-            table.add_row(name, leaves, "-" if frame is None else f"{frame.height:,}", when)
-        yield table
-        for record in instance.get_run_records(dg.RunsFilter(tags={LINE_TAG: line.name}), limit=MOST_RUNS):
-            run, when = record.dagster_run, _write_time(record.create_timestamp.timestamp())
-            yield f"run {run.run_id[:8]}  {when}  {run.status.value}"
-    waiting = sorted(set(survey.leaves) ^ set(shelf.leaves))
-    if waiting:
-        few = ", ".join(waiting[:3]) + (" …" if len(waiting) > 3 else "")
-        yield f"{len(waiting)} leaves are not in step with the seeds ({few}); the next run, or the sensor {leaves_name(line)}, mends it."
-    yield from _tell_faults(survey)
-
-
-def _write_time(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def draw_gates(gates: pl.DataFrame) -> Table:
-    """The gate table."""
-    table = Table(Column("gate", overflow="fold"), "value", "interval", "must be", "outcome")
-    for row in gates.filter(pl.col("threshold").is_not_null()).iter_rows(named=True):
-        bound = f"{'at most' if row['direction'] == 'max' else 'at least'} {row['threshold']:g}"
-        failed = "[red]failed[/red]" if row["severity"] == "block" else "[yellow]failed, warns[/yellow]"
-        outcome = "[green]passed[/green]" if row["passed"] else failed
-        outcome = f"[yellow]waived by {escape(row['waived_by'])}[/yellow]" if row["waived_by"] else outcome
-        interval = "" if row["low"] is None else f"{row['low']:.3g} to {row['high']:.3g}"
-        table.add_row(f"{row['report']}.{row['metric']}", "-" if row["value"] is None else f"{row['value']:.4g}", interval, bound, outcome)
-    return table
-
-
-def find_card(home: Home, line: str) -> Path | None:
-    """The card of the line's latest release."""
-    release = open_shelf(home, line).frame("dataset_release")
-    return None if release is None else Path(release["folder"][0]) / CARD
-
-
-def trace(home: Home, record_id: str) -> Trace:
-    """The trace of a record of any line. Raises FactoryError for an unknown or ambiguous id."""
-    shelves = [open_shelf(home, line) for line in open_store(home).lines()]
-    if not shelves:
-        raise FactoryError("There are no records yet: nothing was run in this home. `factory run` makes a line.")
-    names = {"seeds": "seed_examples", "documents": "seed_documents", "candidates": "candidates", "scored": "scored"}
-    frames = {name: [shelf.frame(frame) for shelf in shelves] for name, frame in names.items()}
-    frames["verdicts"] = [shelf.frame(name) for shelf in shelves for name in ("accepted", "rejected")]
-    found = {name: [frame for frame in given if frame is not None] for name, given in frames.items()}
-    joined = {name: pl.concat(given) for name, given in found.items() if given}
-    return trace_record(record_id, joined, find_releases(home.releases), [student for shelf in shelves for student in _students(shelf)])
-
-
-def _students(shelf: Shelf) -> Iterator[dict[str, Any]]:
-    """Every student of the line that was judged, in order, with the ids of what its phases trained on where that was kept."""
-    history = shelf.frame("champion")
-    if history is None:
-        return
-    champion = find_champion(history)
-    for row in history.iter_rows(named=True):
-        alias = "champion" if row["student"] == champion else None
-        phase = Path(row["model"]).parent.parent.name
-        trained_on = shelf.part(f"student_{phase}", row["student"])
-        yield {
-            "model": row["model"],
-            "phase": phase,
-            "release_version": row["release"],
-            "alias": alias,
-            "trained_on": None if trained_on is None else trained_on["record_id"],
-        }

@@ -20,7 +20,7 @@ def validate_table(real: Path, synthetic: Path, holdout: Path | None, spec: Path
     fault of the input, before anything is written.
     """
     from assets.console import OUT
-    from assets.story import draw_gates
+    from assets.status import draw_gates
     from factory.release.table_card import write_table_card
     from factory.validation.columns.reading import read_table
     from factory.validation.gates import decide_gates, failed_gates

@@ -18,7 +18,7 @@ import yaml
 from mlflow import MlflowClient
 
 from assets.run import Ended, run_line
-from assets.story import Shelf, open_shelf
+from assets.shelf import Shelf, open_shelf
 from factory.line import Line, load_line
 from resources.home import Home, prepare_environment
 

@@ -21,7 +21,7 @@ import pytest
 from plant import ADDITION, PROJECT, Plant, Said
 
 from assets.layout import asset_key
-from assets.story import open_store
+from assets.shelf import open_store
 from factory.generation.chat import Message, Request
 from factory.generation.local_teacher import LocalTeacher
 from factory.generation.server_teacher import ServerTeacher

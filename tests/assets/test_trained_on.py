@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets.story import open_store
+from assets.shelf import open_store
 from assets.trained_on import find_trained_on, store_trained_on
 from factory.training import read_trained_on, take_records
 from factory.training.trained_on import list_records, list_sides, write_trained_on

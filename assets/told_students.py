@@ -18,8 +18,9 @@ from factory.training_spec import PhaseSpec
 from resources.keeper import Kept
 from resources.registry import Student
 from resources.system_metrics import draw_curves, read_samples, sum_effort
+from resources.tracked_inputs import Dataset
 from resources.tracked_metrics import Curve
-from resources.tracking import Dataset, Tracking
+from resources.tracking import Tracking
 
 
 def tell_student(

@@ -35,7 +35,8 @@ from factory.training import (
 from factory.training.statistics import ALL
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
 from resources.models import Models
-from resources.tracking import Dataset, Tracking
+from resources.tracked_inputs import Dataset
+from resources.tracking import Tracking
 
 
 def build_training(line: Line) -> list[dg.AssetsDefinition]:

@@ -8,9 +8,10 @@ import polars as pl
 
 from factory.pico.models import resolve_model
 from resources.registry import Student
+from resources.tracked_inputs import Dataset
 from resources.tracked_metrics import Curve
 from resources.tracked_runs import Work
-from resources.tracking import Dataset, Tracking
+from resources.tracking import Tracking
 
 RECORDS = pl.DataFrame({"record_id": ["a", "b"], "instruction": ["Add 1 and 2.", "Add 2 and 2."], "response": ["1 + 2 = 3", "2 + 2 = 4"]})
 ASKED = Dataset(RECORDS, "evaluation problems", "fedcba9876543210")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from plant import ADDITION, THANKS, Plant
 
 from assets.definitions import build_definitions, build_resources
+from assets.shelf import open_store
 from factory.faults import InputFaults
 from factory.records import MIXED
 from resources.home import open_instance
@@ -82,6 +84,22 @@ def test_what_training_read_is_not_asked_and_forgetting_is_told(copied: Plant) -
     (copied.root / "texts/0.md").write_bytes(b"caf\xe9")
     with pytest.raises(InputFaults, match=r"training.evaluation.texts: 1 fault\n.*0\.md"):
         evaluate(copied)
+
+
+def test_an_evaluation_is_told_again_once_its_student_is_registered_and_no_more(copied: Plant) -> None:
+    store, key = open_store(copied.home), dg.AssetKey(["tiny", "student_sft"])
+    student, stamp = store.read(key, None), store.stamp(key, None)
+    assert student is not None and stamp is not None
+    unregistered = {name: fact for name, fact in stamp.facts.items() if not name.startswith("mlflow_")}
+    told = []
+    for facts in (unregistered, stamp.facts, stamp.facts):
+        store.write(key, None, student, replace(stamp, facts=facts))
+        assert evaluate(copied)["reused"] is True
+        told.append(copied.mlflow().get_run(copied.shelf().facts("evaluation")["mlflow_run"]))
+    before, after, then = told
+    assert not before.inputs.model_inputs and before.data.metrics == after.data.metrics
+    assert [read.model_id for read in after.inputs.model_inputs] == [stamp.facts["mlflow_model_id"]]
+    assert then.info.run_id == after.info.run_id != before.info.run_id
 
 
 def test_a_line_without_texts_and_copies_says_so(made: Plant) -> None:

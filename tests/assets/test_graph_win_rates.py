@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from mlflow import MlflowClient
 from plant import LINE, THANKS, Plant, Whole
 
 from assets.definitions import build_definitions, build_resources
+from assets.shelf import open_store
 from assets.story import tell_run
 from factory.generation.ledger import Ledger
+from factory.training.win_rate import MATCH
 from resources.home import open_instance
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
@@ -73,6 +76,22 @@ def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plan
     client = MlflowClient(f"sqlite:///{copied.home.mlflow / 'mlflow.db'}")
     logged = client.get_run(copied.shelf().facts("evaluation")["mlflow_run"]).data.metrics
     assert logged["win_rate_tuned_base"] == rate and logged[f"{THANKS}/win_rate_tuned_base"] == rate
+
+
+def test_win_rates_of_an_earlier_evaluation_are_not_told(copied: Plant, whole: Whole) -> None:
+    store, key = open_store(copied.home), dg.AssetKey(["tiny", "evaluation"])
+    stamp, answers = store.stamp(key, None), store.read(key, None)
+    assert stamp is not None and answers is not None and stamp.facts["judged"] is False
+    known = dict.fromkeys(MATCH) | {"problem_id": "p", "leaf": THANKS, "rival": "base", "outcome": "win", "flipped": False}
+    store.write(key, "matches", pl.DataFrame([known], schema=MATCH), stamp)
+    copied.write_line(training=LINE["training"] | {"evaluation": {"problems_per_leaf": 2, "judge": {"model": "pico-teacher"}}})
+
+    def tell() -> str:
+        return "\n".join(tell_run(copied.home, copied.line, whole.ended.survey, whole.ended.spending, whole=True))
+
+    assert "accuracy" in tell() and "win rate" not in tell()
+    store.write(key, None, answers, replace(stamp, facts=stamp.facts | {"judged": True}))
+    assert "against base 100.0%" in tell()
 
 
 def test_without_a_judge_the_page_says_why_there_is_no_win_rate(made: Plant) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -46,8 +45,20 @@ def forbid_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalTeacher, "complete", refuse)
 
 
-def test_a_second_run_makes_nothing_and_loads_no_model(copied: Plant) -> None:
-    copied.run()  # the folder is new, so release and student are made once for it
+def test_a_new_leaf_is_made_alone_and_a_second_run_makes_nothing_and_loads_no_model(copied: Plant) -> None:
+    before = copied.stored("candidates")
+    copied.add_leaf(COUNT)
+    copied.run()
+    assert written(before, copied.stored("candidates")) == [COUNT]
+    assert written(before, copied.stored("scored")) and partitions(copied) == sorted([*LEAVES, COUNT])
+    assert set(copied.frame("accepted")["leaf"]) | set(copied.frame("rejected")["leaf"]) == {*LEAVES, COUNT}
+    found = find_releases(copied.home.releases)
+    assert len(found) == 2 and [verify_release(folder).version for folder in found] == [folder.name for folder in found]
+    with open_instance(copied.home) as instance:
+        records = instance.fetch_materializations(dg.AssetKey(["tiny", "candidates"]), limit=4).records
+    pages = {record.partition_key: record.event_log_entry.asset_materialization for record in records}
+    assert {leaf: page.metadata["reused"].value for leaf, page in pages.items() if page} == dict.fromkeys(LEAVES, True) | {COUNT: False}
+
     frames, releases, models = (
         snapshot(folder) for folder in (Path(copied.home.frames), copied.home.releases, copied.home.root / "models")
     )
@@ -59,27 +70,6 @@ def test_a_second_run_makes_nothing_and_loads_no_model(copied: Plant) -> None:
     assert {name for name, time in snapshot(Path(copied.home.frames)).items() if frames.get(name) != time} <= {"tiny/champion.parquet"}
     lines = [line for line in ended.stdout.splitlines() if line.startswith(("seed_", "candidates", "scored", "fidelity", "student_"))]
     assert len(lines) == 6 and all("as before" in line for line in lines)
-
-
-def test_dagster_says_which_leaves_were_reused(copied: Plant) -> None:
-    copied.add_leaf(COUNT)
-    copied.run(COUNT, ADDITION)
-    with open_instance(copied.home) as instance:
-        records = instance.fetch_materializations(dg.AssetKey(["tiny", "candidates"]), limit=2).records
-    pages = {record.partition_key: record.event_log_entry.asset_materialization for record in records}
-    assert {leaf: page.metadata["reused"].value for leaf, page in pages.items() if page} == {COUNT: False, ADDITION: True}
-
-
-def test_a_new_leaf_is_made_alone(copied: Plant) -> None:
-    before = copied.stored("candidates")
-    copied.add_leaf(COUNT)
-    copied.run()
-    after = copied.stored("candidates")
-    assert written(before, after) == [COUNT]
-    assert written(before, copied.stored("scored")) and partitions(copied) == sorted([*LEAVES, COUNT])
-    assert set(copied.frame("accepted")["leaf"]) | set(copied.frame("rejected")["leaf"]) == {*LEAVES, COUNT}
-    releases = find_releases(copied.home.releases)
-    assert len(releases) == 2 and [verify_release(folder).version for folder in releases] == [folder.name for folder in releases]
 
 
 @pytest.mark.parametrize(
@@ -143,13 +133,6 @@ def test_a_broken_leaf_is_named_and_left_out_until_it_is_mended(copied: Plant, m
     copied.run(*LEAVES)
     assert partitions(copied) == LEAVES
     assert written(before, copied.stored("candidates")) == []
-
-
-def test_a_removed_leaf_leaves_the_line(copied: Plant) -> None:
-    shutil.rmtree(copied.qna(SORT).parent)
-    copied.run(ADDITION, THANKS)
-    assert partitions(copied) == sorted([ADDITION, THANKS])
-    assert SORT not in set(copied.frame("candidates")["leaf"])
 
 
 def test_a_line_without_a_sound_leaf_says_why(copied: Plant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable
@@ -117,6 +118,7 @@ def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_serve
     fresh: Plant, cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(fresh.root / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", str(fresh.root / "temporary"))
     (fresh.root / "temporary").mkdir()
     for leaf in (ADDITION, SORT):
         shutil.rmtree(fresh.qna(leaf).parent)
@@ -136,10 +138,10 @@ def test_a_whole_run_tells_its_key_to_nobody_though_it_is_debugged_and_the_serve
 
     with MisbehavingServer(schedule=fail) as server:
         serve(fresh, server, lenient, candidates_per_leaf=12)
-        ended = fresh.process("--debug", "run", "tiny")
-        assert ended.returncode == 0, ended.stderr
+        run = cli("--debug", "run", "tiny")
+        assert run.code == 0 and "dagster - INFO" in run.err, run.err
         assert "made-up fault" in fresh.frame("candidates").write_json() + fresh.home.ledger("tiny").read_bytes().decode(errors="replace")
-        said = [ended.stdout + ended.stderr]
+        said = [run.out + run.err]
         record = fresh.frame("accepted").row(0, named=True)
         assert record["leaf"] == THANKS
         said += [cli(*arguments).out for arguments in (["trace", record["record_id"]], ["status", "tiny"], ["report", "tiny"])]

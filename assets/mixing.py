@@ -18,7 +18,7 @@ from factory.records import MIXED, digest_frame
 from factory.release.history import list_earlier, read_released
 from factory.release.manifest import read_manifest, verify_release
 from factory.reward.settings import describe_verdict
-from factory.training import count_rows, measure_real_share, mix_records
+from factory.training import count_mixed, measure_real_share, mix_records
 from factory.training.mixing import GIVEN, LEFT_OUT
 from resources.home import find_home
 from resources.keeper import Keeper, Kept, Made, take_fingerprint
@@ -126,7 +126,7 @@ def check_bounds(key: dg.AssetKey, spec: MixingSpec, rows: pl.DataFrame) -> list
 
 def _show_mix(kept: Kept) -> dict[str, Any]:
     rows, left_out = kept.frame, pl.DataFrame(kept.facts["left_out"], schema=LEFT_OUT)
-    tables = {f"by_{column}": count_rows(rows, column) for column in ("origin", "release", "depth")} | {"left_out": left_out}
+    tables = {f"by_{column}": count_mixed(rows, column) for column in ("origin", "release", "depth")} | {"left_out": left_out}
     sample = rows.group_by("origin", maintain_order=True).head(SAMPLES).sort("origin", maintain_order=True)
     counts: dict[str, Any] = {"records": rows.height, "read": rows["times"].sum(), "words": (rows["words"] * rows["times"]).sum()}
     return {

@@ -8,7 +8,7 @@ from factory.training.evaluate import evaluate_model, make_problems
 from factory.training.exposure import EXPOSURE, measure_exposure
 from factory.training.forgetting import WINDOWS, Forgetting, compare_texts, measure_perplexity, measure_texts
 from factory.training.membership import MEMBERSHIP, attack_student
-from factory.training.mixing import Mix, count_rows, measure_real_share, mix_records, repeat_rows
+from factory.training.mixing import Mix, count_mixed, measure_real_share, mix_records, repeat_rows
 from factory.training.pairs import PairData, choose_pairs
 from factory.training.phase_folder import TrainedPhase
 from factory.training.preference import fingerprint_preference, train_preference
@@ -44,7 +44,7 @@ __all__ = [
     "compare",
     "compare_texts",
     "count_forgotten",
-    "count_rows",
+    "count_mixed",
     "count_unused",
     "decide_promotion",
     "evaluate_model",

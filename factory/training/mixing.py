@@ -80,7 +80,7 @@ def repeat_rows(rows: pl.DataFrame) -> pl.DataFrame:
     return rows[np.repeat(np.arange(rows.height), rows["times"].to_numpy())].with_columns(times=pl.lit(1, MIXED["times"]))
 
 
-def count_rows(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+def count_mixed(rows: pl.DataFrame, by: str) -> pl.DataFrame:
     """Of MIXED rows by a column: how many, how often they are read, the words of that, and their share in all."""
     read = (pl.col("words") * pl.col("times")).sum()
     counted = rows.group_by(by).agg(records=pl.len(), read=pl.col("times").sum(), words=read).sort(by, nulls_last=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factory.tuning.libraries import keep_quiet
 from resources.tracked_runs import NOTE_TAG
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def register(client: "MlflowClient", name: str, run: str, student: Student, para
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, description=_describe(name))
         tags = {REVISION_TAG: student.revision, RELEASE_TAG: student.release}
-        logged = _log_model(student, params, tags)
+        with keep_quiet():
+            logged = _log_model(student, params, tags)
         told = f"Trained on release {student.release}, not judged yet."
         version = client.create_model_version(name, logged.model_uri, run, tags=tags, model_id=logged.model_id, description=told)
         client.set_logged_model_tags(logged.model_id, {VERSIONS_TAG: json.dumps([{"name": name, "version": version.version}])})
@@ -104,7 +106,6 @@ def _log_model(student: Student, params: Mapping[str, Any], tags: dict[str, str]
     import transformers
     from mlflow.models import Model
 
-    transformers.utils.logging.disable_progress_bar()
     parts = {
         "model": transformers.AutoModelForCausalLM.from_pretrained(student.folder, trust_remote_code=False),
         "tokenizer": transformers.AutoTokenizer.from_pretrained(student.folder, trust_remote_code=False),

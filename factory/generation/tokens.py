@@ -54,10 +54,15 @@ class ChatTokenizer:
     def opened(self) -> Any:
         """The transformers tokenizer. Raises FactoryError where it cannot be read or has no chat template."""
         from transformers import AutoTokenizer
+        from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
         with explain_reading(self.name, self._source, "tokenizer"):
+            # What is too long is told from the model's config and never sent: a bound of the tokenizer's own would only warn of it.
             tokenizer = AutoTokenizer.from_pretrained(
-                self._source, revision=pin_revision(self._source, self._revision), trust_remote_code=False
+                self._source,
+                revision=pin_revision(self._source, self._revision),
+                trust_remote_code=False,
+                model_max_length=VERY_LARGE_INTEGER,
             )
         if tokenizer.chat_template is None:
             raise FactoryError(

@@ -133,8 +133,9 @@ def build_student(line: Line, number: int) -> dg.AssetsDefinition:
 
 
 def _choose_holdout(line: Line, number: int, frames: Mapping[str, pl.DataFrame]) -> Holdout:
-    """What the phase selects by; answers are as long as in the evaluation."""
-    return Holdout(choose_holdout(line.training.plan, number, frames["seed_examples"]), line.training.evaluation.max_new_tokens)
+    """What the phase selects by; asked as in the evaluation."""
+    evaluation = line.training.evaluation
+    return Holdout(choose_holdout(line.training.plan, number, frames["seed_examples"]), evaluation.max_new_tokens, evaluation.batch_size)
 
 
 def _choose_data(line: Line, number: int, mixed: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> PhaseData:

@@ -44,7 +44,7 @@ class Job:
         folder.mkdir(parents=True)
         told = {"base": self.base, "folder": str(self.work.path), "fingerprint": self.work.fingerprint, "seed": self.seed}
         told |= {"phase": self.phase.model_dump(mode="json"), "scale": self.scale.model_dump(mode="json")}
-        told |= {"max_new_tokens": holdout.max_new_tokens if holdout else None}
+        told |= {"asked": [holdout.max_new_tokens, holdout.batch_size] if holdout else []}
         (folder / "job.json").write_text(json.dumps(told), encoding="utf-8")
         (folder / "config.json").write_text(json.dumps(PLAIN), encoding="utf-8")
         records.write_parquet(folder / "records.parquet")
@@ -58,7 +58,7 @@ def read_job(folder: Path) -> tuple[Job, pl.DataFrame, Holdout | None]:
     phase, scale = PhaseSpec.model_validate(told["phase"]), ScaleSpec.model_validate(told["scale"])
     job = Job(phase, told["base"], PhaseFolder(Path(told["folder"]), told["fingerprint"]), told["seed"], scale)
     held = folder / "holdout.parquet"
-    holdout = Holdout(pl.read_parquet(held), told["max_new_tokens"]) if held.is_file() else None
+    holdout = Holdout(pl.read_parquet(held), *told["asked"]) if held.is_file() else None
     return job, pl.read_parquet(folder / "records.parquet"), holdout
 
 

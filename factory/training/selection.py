@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -16,31 +17,36 @@ from factory.training.answer import Problem, answer_problems
 from factory.training.data import TokenRow, TokenRows, encode_records, in_order
 from factory.training.evaluate import is_correct
 from factory.training_spec import EvaluationSpec, PhaseSpec
+from factory.tuning.work_folder import write_atomically
 
 Measures = tuple[tuple[int, float], ...]
 """Pairs of step and what its checkpoint measures, in the order of steps."""
 Collate = Callable[[Sequence[TokenRow]], dict[str, Any]]
 OnMeasured = Callable[[int, int], None]
 """Called with how many checkpoints are measured, and how many there are."""
+MEASURED = "measured.json"
 JUDGED = ("record_id", "verifier", "verifier_settings")
 """Columns of held-out examples that decide, beside those that are read, which answers are right."""
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """Held-out `examples` (choose_holdout) that a phase selects by. Where it does so by answers, they end at `max_new_tokens`."""
+    """Held-out `examples` (choose_holdout) that a phase selects by. Where it does so by answers, they end at `max_new_tokens` and are
+    written `batch_size` at once."""
 
     examples: pl.DataFrame
     max_new_tokens: int = EvaluationSpec().max_new_tokens
+    batch_size: int = EvaluationSpec().batch_size
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What each checkpoint is measured on: `rows` for the loss, and where the phase selects by answers the same examples as `problems`."""
+    """What each checkpoint is measured on: `rows` for the loss, and where the phase selects by answers the same examples as `problems`,
+    asked as `holdout` says."""
 
     rows: TokenRows
     problems: tuple[Problem, ...]
-    max_new_tokens: int
+    holdout: Holdout
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def identify_holdout(phase: PhaseSpec, holdout: Holdout | None) -> Any:
     read = digest_frame(in_order(holdout.examples))
     if phase.select == "holdout_loss":
         return read
-    return [read, digest_frame(holdout.examples.select(JUDGED).sort(JUDGED)), holdout.max_new_tokens]
+    return [read, digest_frame(holdout.examples.select(JUDGED).sort(JUDGED)), holdout.max_new_tokens, holdout.batch_size]
 
 
 def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: Holdout | None, most_tokens: int) -> Yardstick | None:
@@ -82,7 +88,7 @@ def encode_holdout(phase: PhaseSpec, tokenizer: Any, holdout: Holdout | None, mo
         )
     asked = holdout.examples.filter(pl.col("record_id").is_in(rows.record_ids)).sort("record_id")
     problems = tuple(map(_read_problem, asked.iter_rows(named=True))) if phase.select == "holdout_accuracy" else ()
-    return Yardstick(rows, problems, holdout.max_new_tokens)
+    return Yardstick(rows, problems, holdout)
 
 
 def _read_problem(example: Mapping[str, Any]) -> Problem:
@@ -109,25 +115,37 @@ def measure_checkpoints(
     scratch: Path,
     on_measured: OnMeasured | None = None,
 ) -> Selection:
-    """Measures each checkpoint by step, as the model that `open_checkpoint` makes of it, `batch_size` examples at once. While one answers,
-    it lies in the existing folder `scratch` once more."""
+    """Measures each checkpoint by step, as the model that `open_checkpoint` makes of it; losses by `batch_size` examples at once.
+
+    In the existing folder `scratch` stands what was measured, so that a killed selection goes on, and the model that answers once more.
+    """
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    losses: list[tuple[int, float]] = []
-    accuracies: list[tuple[int, float]] = []
-    for step, checkpoint in checkpoints.items():
-        model = open_checkpoint(checkpoint).to(device).eval()
-        losses.append((step, measure_loss(model, yardstick.rows.rows, collate, batch_size)))
-        if yardstick.problems:
-            with TemporaryDirectory(dir=scratch, prefix="asked-") as folder:
-                model.to("cpu").save_pretrained(folder)
-                tokenizer.save_pretrained(folder)
+    known, asked = _read_measured(scratch / MEASURED), scratch / "asked"
+    for done, (step, checkpoint) in enumerate(checkpoints.items(), start=1):
+        if str(step) not in known:
+            model = open_checkpoint(checkpoint).to(device).eval()
+            measured = [measure_loss(model, yardstick.rows.rows, collate, batch_size)]
+            if yardstick.problems:
+                shutil.rmtree(asked, ignore_errors=True)
+                model.to("cpu").save_pretrained(asked)
+                tokenizer.save_pretrained(asked)
                 del model
-                accuracies.append((step, measure_accuracy(folder, yardstick, batch_size)))
+                measured.append(measure_accuracy(asked, yardstick))
+                shutil.rmtree(asked)
+            known[str(step)] = measured
+            write_atomically(scratch / MEASURED, json.dumps(known))
         if on_measured is not None:
-            on_measured(len(losses), len(checkpoints))
-    return Selection(tuple(losses), tuple(accuracies))
+            on_measured(done, len(checkpoints))
+    losses = tuple((step, known[str(step)][0]) for step in checkpoints)
+    return Selection(losses, tuple((step, known[str(step)][1]) for step in checkpoints) if yardstick.problems else ())
+
+
+def _read_measured(file: Path) -> dict[str, list[float]]:
+    """What of the checkpoints was measured before a kill: by step the loss and, where it was asked, the accuracy."""
+    measured: dict[str, list[float]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return measured
 
 
 def measure_loss(model: Any, rows: Sequence[TokenRow], collate: Collate, batch_size: int) -> float:
@@ -147,8 +165,8 @@ def measure_loss(model: Any, rows: Sequence[TokenRow], collate: Collate, batch_s
     return total / count
 
 
-def measure_accuracy(model: str, yardstick: Yardstick, batch_size: int) -> float:
+def measure_accuracy(model: Path, yardstick: Yardstick) -> float:
     """Share of the problems that `model` answers rightly, asked and judged as in the evaluation."""
-    answers = answer_problems(model, yardstick.problems, yardstick.max_new_tokens, batch_size)
+    answers = answer_problems(model, yardstick.problems, yardstick.holdout.max_new_tokens, yardstick.holdout.batch_size)
     right = [is_correct(problem, answer) for problem, answer in zip(yardstick.problems, answers, strict=True)]
     return sum(right) / len(right)

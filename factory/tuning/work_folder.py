@@ -61,7 +61,7 @@ class WorkFolder:
             for name in (FINISHED, FINGERPRINT):
                 (self.path / name).unlink(missing_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        _write_atomically(self.path / FINGERPRINT, self.fingerprint)
+        write_atomically(self.path / FINGERPRINT, self.fingerprint)
         whole = self.list_whole()
         for checkpoint in self.checkpoints.glob("checkpoint-*"):
             if checkpoint not in whole.values():
@@ -98,7 +98,7 @@ class WorkFolder:
         save(unfinished)
         unfinished.replace(self.model)
         text = json.dumps(summary, sort_keys=True, indent=1)
-        _write_atomically(self.path / FINISHED, text)
+        write_atomically(self.path / FINISHED, text)
         shutil.rmtree(self.checkpoints)
         read: dict[str, Any] = json.loads(text)
         return read
@@ -108,7 +108,8 @@ class WorkFolder:
         return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
-def _write_atomically(file: Path, text: str) -> None:
+def write_atomically(file: Path, text: str) -> None:
+    """Writes the file whole or not at all, whenever the process is killed."""
     unfinished = file.with_name(f"{file.name}.unfinished")
     with unfinished.open("w", encoding="utf-8") as stream:
         stream.write(text)

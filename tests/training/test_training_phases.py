@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from factory.faults import FactoryError
 from factory.training import Holdout, answer_problems, fingerprint_phase, read_trained_on, train_phase
 from factory.training.answer import Problem
 from factory.training.data import encode_records
+from factory.training.selection import Selection
 from factory.training_spec import PhaseSpec
 from factory.tuning.order import plan_tokens
 
@@ -119,9 +121,24 @@ def test_the_checkpoint_of_most_right_answers_is_the_student_and_of_equals_the_e
         verifier_settings=pl.lit(None, pl.String),
     )
     spec = phase(epochs=60, learning_rate=2e-2, save_steps=15, select="holdout_accuracy", keep_checkpoints=True, schedule="constant")
-    told: list[tuple[int, int]] = []
-    trained = train_phase(spec, records, str(student), tmp_path, 0, holdout=Holdout(asked, 40), on_measured=lambda *done: told.append(done))
-    assert told == [(done, 9) for done in range(1, 10)]
+    holdout, told = Holdout(asked, 40, 4), list[tuple[int, int]]()
+
+    def be_killed(done: int, checkpoints: int) -> None:
+        told.append((done, checkpoints))
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_phase(spec, records, str(student), tmp_path, 0, holdout=holdout, on_measured=be_killed)
+    assert told == [(1, 9), (2, 9), (3, 9)]
+    file = tmp_path / "checkpoints" / "measured.json"
+    measured = json.loads(file.read_text())
+    measured["15"][0] = 99.0
+    file.write_text(json.dumps(measured))
+    trained = train_phase(spec, records, str(student), tmp_path, 0, lambda *_: pytest.fail("a step is done again"), holdout)
+    for step, (loss, accuracy) in measured.items():
+        told_of = dict(trained.held_out_losses)[int(step)], dict(trained.held_out_accuracies)[int(step)]
+        assert told_of == (loss, accuracy), "it is not measured again"
     steps, right = zip(*trained.held_out_accuracies, strict=True)
     assert steps == tuple(range(15, 136, 15)) == tuple(step for step, _ in trained.held_out_losses)
     assert right[0] < max(right) and right.count(max(right)) > 1
@@ -135,6 +152,10 @@ def test_the_checkpoint_of_most_right_answers_is_the_student_and_of_equals_the_e
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "finished.json", "model", "steps", "trained_on.parquet"]
 
 
+def test_of_equal_losses_the_earliest_wins() -> None:
+    assert Selection(((2, 0.7), (4, 0.5), (6, 0.5), (8, 0.6)), ()).step == 4
+
+
 def test_what_a_selection_by_answers_depends_on_names_its_work(student: Path) -> None:
     examples = HOLDOUT.with_columns(verifier=pl.lit(None, pl.String), verifier_settings=pl.lit(None, pl.String))
 
@@ -142,7 +163,7 @@ def test_what_a_selection_by_answers_depends_on_names_its_work(student: Path) ->
         return fingerprint_phase(phase(select=select), RECORDS, str(student), 0, holdout)
 
     judged = examples.with_columns(verifier=pl.lit("number"))
-    for other in (Holdout(judged), Holdout(examples, 7), Holdout(examples.head(5))):
+    for other in (Holdout(judged), Holdout(examples, 7), Holdout(examples, batch_size=7), Holdout(examples.head(5))):
         assert name("holdout_accuracy", other) != name("holdout_accuracy", Holdout(examples))
     assert name("holdout_loss", Holdout(judged, 7)) == name("holdout_loss", Holdout(examples))
     assert name("last", Holdout(examples.head(5))) == name("last", Holdout(examples))

@@ -26,14 +26,16 @@ from factory.training_spec import LoraSpec, PhaseSpec, PrivateSpec
 from factory.tuning.workers import run_workers
 
 RECORDS = write_records(34)
-PHASE = PhaseSpec(name="sft", epochs=5, batch_size=4, gradient_accumulation=3, save_steps=5, learning_rate=5e-3)
+HOLDOUT = Holdout(RECORDS.head(5))
+SETTINGS = {"batch_size": 4, "gradient_accumulation": 3, "save_steps": 5, "learning_rate": 5e-3, "select": "holdout_loss"}
+PHASE = PhaseSpec.model_validate({"name": "sft", "epochs": 5} | SETTINGS)
 """15 steps of 12 rows, in shares of 2 rows three times; the last has 2 rows, so that one process has none."""
 SEED = 11
 
 
 @pytest.fixture(scope="module")
 def together(student: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedPhase:
-    return fork_ranks(PHASE, RECORDS, student, tmp_path_factory.mktemp("together"), SEED)
+    return fork_ranks(PHASE, RECORDS, student, tmp_path_factory.mktemp("together"), SEED, HOLDOUT)
 
 
 def compare(one: Path, other: Path) -> float:
@@ -50,21 +52,20 @@ def find_alive(pids: list[int]) -> list[int]:
 
 
 def test_two_processes_end_at_the_weights_of_one(student: Path, together: TrainedPhase, tmp_path: Path) -> None:
-    alone = train_phase(PHASE, RECORDS, str(student), tmp_path, SEED)
+    alone = train_phase(PHASE, RECORDS, str(student), tmp_path, SEED, None, HOLDOUT)
     assert (together.steps, together.records, together.tokens) == (alone.steps, alone.records, alone.tokens) == (15, 34, alone.tokens)
     assert compare(student, alone.folder) > 1e-2
     assert compare(together.folder, alone.folder) < 1e-6
     for (step, loss), (same, other) in zip(together.losses, alone.losses, strict=True):
         assert step == same and loss == pytest.approx(other, rel=1e-5)
-    assert together.fingerprint == fingerprint_phase(PHASE, RECORDS, str(student), SEED, scale=SCALE) != alone.fingerprint
-    assert alone.fingerprint == fingerprint_phase(PHASE, RECORDS, str(student), SEED, scale=ScaleSpec()), "one process needs no name"
+    assert together.fingerprint == fingerprint_phase(PHASE, RECORDS, str(student), SEED, HOLDOUT, SCALE) != alone.fingerprint
+    assert alone.fingerprint == fingerprint_phase(PHASE, RECORDS, str(student), SEED, HOLDOUT, ScaleSpec()), "one process needs no name"
 
 
 def test_two_processes_tune_the_adapter_of_one_on_the_same_packed_rows(student: Path, tmp_path: Path) -> None:
-    changed = {"lora": LoraSpec(rank=4), "packing": True, "select": "holdout_loss"}
-    phase, holdout = PHASE.model_copy(update=changed), Holdout(RECORDS.head(5))  # 50 rows: one process has none of the last batch
-    alone = train_phase(phase, RECORDS, str(student), tmp_path / "alone", SEED, holdout=holdout)
-    together = fork_ranks(phase, RECORDS, student, tmp_path / "together", SEED, holdout)
+    phase = PHASE.model_copy(update={"lora": LoraSpec(rank=4), "packing": True})  # 50 rows: one process has none of the last batch
+    alone = train_phase(phase, RECORDS, str(student), tmp_path / "alone", SEED, holdout=HOLDOUT)
+    together = fork_ranks(phase, RECORDS, student, tmp_path / "together", SEED, HOLDOUT)
     assert [loss for _, loss in together.held_out_losses] == pytest.approx([loss for _, loss in alone.held_out_losses], rel=1e-5)
     for measure in ("steps", "step", "held_out", "records", "tokens", "tokens_read", "trained_weights"):
         assert getattr(together, measure) == getattr(alone, measure), measure
@@ -94,7 +95,7 @@ def train_and_be_killed(student: str, folder: Path, processes: Any) -> None:
             processes.send([child.pid for child in psutil.Process().children(recursive=True)])
             os.kill(os.getpid(), signal.SIGKILL)
 
-    train_phase(PHASE, RECORDS, student, folder, SEED, on_step, None, SCALE)
+    train_phase(PHASE, RECORDS, student, folder, SEED, on_step, HOLDOUT, SCALE)
 
 
 def test_a_launch_that_is_killed_leaves_no_process_and_the_next_ends_at_the_same_bytes(
@@ -110,7 +111,10 @@ def test_a_launch_that_is_killed_leaves_no_process_and_the_next_ends_at_the_same
     assert parent.exitcode == -signal.SIGKILL and len(below) == 1 + SCALE.processes
     assert not find_alive(below)
     steps: list[int] = []
-    trained = train_phase(PHASE, RECORDS, str(student), tmp_path, SEED, lambda step, *_: steps.append(step), None, SCALE)
+    measured: list[tuple[int, int]] = []
+    listen = (lambda step, *_: steps.append(step), HOLDOUT, SCALE, lambda *done: measured.append(done))
+    trained = train_phase(PHASE, RECORDS, str(student), tmp_path, SEED, *listen)
+    assert measured == [(1, 3), (2, 3), (3, 3)]
     # The processes may have got further than the step that was told last before they noticed.
     assert steps in (list(range(6, 16)), list(range(11, 16))), "it goes on from a checkpoint, one each five steps"
     for file in sorted(together.folder.iterdir()):

@@ -168,7 +168,7 @@ STOPPED = {
     "flood of print": ("while True: print('x' * 1000)", "output"),
     "flood of errors": ("import sys\nwhile True: sys.stderr.write('x' * 1000)", "output"),
     "flood below Python": ("import os\nwhile True: os.write(1, b'x' * 1000)", "output"),
-    "flood of the reply": ("import os\nfor pipe in range(3, 64):\n    try:\n        while True: os.write(pipe, b'x' * 1000)\n    except OSError: pass", "output"),
+    "flood of the reply": ("import os\nfor pipe in range(3, 1024):\n    try:\n        while True: os.write(pipe, b'x' * 1000)\n    except OSError: pass", "output"),
     "exit": ("import os\nos._exit(0)", "ended"),
     "crash": ("import ctypes\nctypes.string_at(0)", "ended"),
     "abort": ("import os\nos.abort()", "ended"),

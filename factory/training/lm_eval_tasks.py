@@ -79,7 +79,7 @@ def write_tasks(line: str, problems: Sequence[Problem], max_new_tokens: int, out
             data = folder / f"{task}.parquet"
             _list_rows(leaves[leaf]).write_parquet(data)
             _write(folder / f"{task}.yaml", _describe_task(task, leaf, leaves[leaf], data, bounds))
-        _write(folder / f"{line}.yaml", _describe_group(line, list(tasks.values()), problems))
+        _write(folder / f"{line}.yaml", _describe_group(line, list(tasks.values()), problems, bounds))
     except OSError as error:
         raise FactoryError(f"{folder} cannot be written: {error.strerror or error}. Give a folder that can as --out.") from error
     return folder
@@ -115,18 +115,18 @@ def _describe_task(task: str, leaf: str, problems: Sequence[Problem], data: Path
         "generation_kwargs": {"do_sample": False, **bounds},
         "process_results": _Function(SCORER),
         "metric_list": [{"metric": METRIC, "aggregation": "mean", "higher_is_better": True}],
-        "metadata": {"version": _name_version(problems)},
+        "metadata": {"version": _name_version(problems, bounds)},
     }
 
 
-def _describe_group(line: str, tasks: list[str], problems: Sequence[Problem]) -> dict[str, Any]:
+def _describe_group(line: str, tasks: list[str], problems: Sequence[Problem], bounds: dict[str, Any]) -> dict[str, Any]:
     mean = {"metric": METRIC, "aggregation": "mean", "weight_by_size": True}
-    return {"group": line, "task": tasks, "aggregate_metric_list": [mean], "metadata": {"version": _name_version(problems)}}
+    return {"group": line, "task": tasks, "aggregate_metric_list": [mean], "metadata": {"version": _name_version(problems, bounds)}}
 
 
-def _name_version(problems: Sequence[Problem]) -> str:
-    """Tells which problems were asked, in the table of results."""
-    return digest(sorted(problem.problem_id for problem in problems))[:8]
+def _name_version(problems: Sequence[Problem], bounds: dict[str, Any]) -> str:
+    """Tells which problems were asked, and how their answers end, in the table of results."""
+    return digest([sorted(problem.problem_id for problem in problems), bounds])[:8]
 
 
 def _write(file: Path, task: dict[str, Any]) -> None:

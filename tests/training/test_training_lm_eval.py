@@ -116,8 +116,9 @@ def test_tasks_of_a_leaf_that_is_gone_go_and_those_of_another_line_stay(tmp_path
         f"{name_task('mine', ADDITION)}.yaml",
     ]
     assert (other / "other.yaml").is_file()
-    versions = [yaml.safe_load((place / f"{place.name}.yaml").read_text())["metadata"]["version"] for place in (folder, other)]
-    assert versions[0] != versions[1]
+    ended = write_tasks("ended", problems[:1], 8, tmp_path, "<|end|>")
+    versions = [yaml.safe_load((place / f"{place.name}.yaml").read_text())["metadata"]["version"] for place in (folder, other, ended)]
+    assert len(set(versions)) == 3, "by the problems, and by how answers end"
 
 
 def test_what_cannot_be_written_is_refused_and_nothing_of_others_is_removed(tmp_path: Path) -> None:

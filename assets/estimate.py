@@ -60,6 +60,8 @@ def estimate_run(home: Home, line: Line, units: int) -> RunEstimate:
         seeds = pl.concat([collect_leaf(line, leaf) for leaf in leaves])
         count = partial(count_text, teachers[0])
         documents = pl.concat([collect_documents(leaf, line.seeds.chunk_tokens, count) for leaf in leaves])
+        # Before the trial, so that a judge whose tokens cannot be counted is told of before anybody is asked.
+        compared = foresee_matches(home, line, models, seeds)
         with Ledger(home.ledger(line.name)) as ledger:
             try:
                 written = estimate_line(
@@ -67,7 +69,7 @@ def estimate_run(home: Home, line: Line, units: int) -> RunEstimate:
                 )
             except (ParkedError, BudgetSpentError) as error:
                 raise RunFailedError(f"No estimate: {error}") from error
-        return RunEstimate(written, foresee_matches(home, line, models, seeds))
+        return RunEstimate(written, compared)
 
 
 def draw_estimate(line: Line, foreseen: RunEstimate) -> Iterator[Table | str]:

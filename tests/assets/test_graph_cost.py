@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 import pytest
-from plant import ADDITION, LEAVES, SORT, THANKS, Plant, Said
+from plant import ADDITION, LEAVES, LINE, SORT, THANKS, Plant, Said
 
 from assets.run import RunFailedError
 from factory.generation.local_teacher import LocalTeacher
@@ -24,10 +25,10 @@ TOKENS = 29
 """Of each request, as the server counts."""
 
 
-def serve(plant: Plant, server: MisbehavingServer, **more: Any) -> None:
+def serve(plant: Plant, server: MisbehavingServer, sections: Mapping[str, Any] = MappingProxyType({}), **more: Any) -> None:
     served = {"base_url": server.base_url, "in_flight": 4, "tries": 2, "deadline_seconds": 1, "park_seconds": 60, "patience_seconds": 5}
     teacher = {"model": "granite", "server": served, "price": {"prompt": 1.0, "completion": 2.0}}
-    plant.write_line(generation={"teacher": teacher, "candidates_per_leaf": 6, **more})
+    plant.write_line(generation={"teacher": teacher, "candidates_per_leaf": 6, **more}, **sections)
 
 
 def page(plant: Plant, leaf: str) -> dict[str, Any]:
@@ -144,3 +145,15 @@ def test_an_estimate_of_a_dead_server_fails_in_plain_words(fresh: Plant, cli: Ca
         serve(fresh, server)
     said = cli("estimate", "tiny")
     assert said.code == 1 and said.err.startswith(f"No estimate: server {server.base_url} is left alone")
+
+
+def test_a_judge_whose_tokens_cannot_be_counted_is_told_before_anybody_is_asked(
+    fresh: Plant, cli: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with MisbehavingServer() as server:
+        judge = {"model": "critic", "server": {"base_url": server.base_url, "tokenizer": "someone/never-fetched"}}
+        serve(fresh, server, {"training": LINE["training"] | {"evaluation": {"judge": judge}}})
+        said = cli("estimate", "tiny", "--units", "1")
+        assert said.code == 2 and "model never-fetched: its tokenizer cannot be read" in said.err, said.err
+        assert not server.asked

@@ -15,11 +15,13 @@ from mlflow import MlflowClient
 from plant import LINE, THANKS, Plant, Whole
 
 from assets.definitions import build_definitions, build_resources
+from assets.judge_cost import foresee_matches
 from assets.shelf import open_store
 from assets.story import tell_run
 from factory.generation.ledger import Ledger
 from factory.training.win_rate import MATCH
 from resources.home import open_instance
+from resources.models import Models
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
 from misbehaving_server import MisbehavingServer, in_order
@@ -76,6 +78,20 @@ def test_the_tuned_student_meets_the_base_where_no_verifier_decides(copied: Plan
     client = MlflowClient(f"sqlite:///{copied.home.mlflow / 'mlflow.db'}")
     logged = client.get_run(copied.shelf().facts("evaluation")["mlflow_run"]).data.metrics
     assert logged["win_rate_tuned_base"] == rate and logged[f"{THANKS}/win_rate_tuned_base"] == rate
+
+
+def test_a_champion_is_foreseen_as_a_second_rival(copied: Plant) -> None:
+    judge = {"model": "critic", "server": {"base_url": "http://127.0.0.1:9/v1"}}
+    copied.write_line(training=LINE["training"] | {"evaluation": {"problems_per_leaf": 2, "judge": judge}})
+    seeds, key = copied.frame("seed_examples"), dg.AssetKey(["tiny", "champion"])
+    store = open_store(copied.home)
+    history, stamp = store.read(key, None), store.stamp(key, None)
+    assert history is not None and stamp is not None
+    for promoted, rivals in ((False, 1), (True, 2)):
+        store.write(key, None, history.with_columns(promoted=promoted), stamp)
+        foreseen = foresee_matches(copied.home, copied.line, Models(), seeds)
+        assert foreseen is not None and foreseen.rivals == rivals
+        assert foreseen.requests == 2 * rivals * foreseen.problems > 0
 
 
 def test_win_rates_of_an_earlier_evaluation_are_not_told(copied: Plant, whole: Whole) -> None:

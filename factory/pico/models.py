@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from functools import cache
 from pathlib import Path
+
+from factory.pico.hub_commits import MAIN, find_commit
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICO_MODELS = ("pico-teacher", "pico-student", "pico-reward")
-COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def resolve_model(model: str) -> str:
@@ -36,7 +35,7 @@ def model_revision(model: str, revision: str | None = None, *, weights: bool = T
     """
     folder = Path(resolve_model(model))
     if not folder.is_dir():
-        return find_commit(model, revision)[0] or revision or "main"
+        return find_commit(model, revision) or revision or MAIN
     hasher = hashlib.sha256()
     suffixes = {".json", ".jinja", ".model", ".txt"} | ({".safetensors"} if weights else set())
     for file in sorted(folder.iterdir()):
@@ -49,24 +48,16 @@ def model_revision(model: str, revision: str | None = None, *, weights: bool = T
 def pin_revision(model: str, revision: str | None = None) -> str | None:
     """The `revision` with which `from_pretrained` opens the weights that `model_revision` names, though the hub's branch moves meanwhile.
 
-    None of a local model. Raises OSError, as `from_pretrained` does, where neither the hub nor its cache knows the commit.
+    None of a local model. Where neither the hub nor its cache knows the commit, it is `revision` as given: `from_pretrained` then says what
+    is wrong. Raises OSError where `model` is no folder and cannot be a hub id.
     """
     if Path(resolve_model(model)).is_dir():
         return None
-    commit, reason = find_commit(model, revision)
-    if commit is None:
-        raise OSError(f"no commit of its revision {revision or 'main'} can be had from the hub or its cache here: {reason}")
-    return commit
-
-
-@cache
-def find_commit(model: str, revision: str | None) -> tuple[str | None, str]:
-    """The commit of a hub model, or None and why. The hub is asked once in a process, so that all that is made there is of one commit."""
-    if revision is not None and COMMIT.fullmatch(revision):
-        return revision, ""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
-        return Path(hf_hub_download(model, "config.json", revision=revision)).parent.name, ""
-    except (OSError, ValueError) as error:
-        return None, " ".join(str(error).split())
+        validate_repo_id(model)
+    except HFValidationError:
+        raise OSError(f"there is no folder {model}, and a hub id reads 'owner/name'.") from None
+    return find_commit(model, revision) or revision

@@ -25,7 +25,7 @@ from factory.training.phase_run import (
 from factory.training.processes import Job, identify_scale, is_alone, train_together
 from factory.training.selection import Holdout, OnMeasured, encode_holdout, identify_holdout
 from factory.training.step_weights import weigh_by_step
-from factory.training.student import open_student
+from factory.training.student import open_student, pin_student
 from factory.training.trained_on import list_sides
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
@@ -82,7 +82,7 @@ def train_preference(
     if finished := work.read_finished():
         return finished
     if scale and not is_alone(scale):
-        return train_together(Job(phase, base, work, seed, scale), pairs, holdout, on_step, on_measured)
+        return train_together(Job(phase, base, pin_student(base), work, seed, scale), pairs, holdout, on_step, on_measured)
     return tune_preference(phase, pairs, base, work, seed, on_step, holdout, on_measured)
 
 

@@ -30,11 +30,12 @@ PLAIN = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU"
 
 @dataclass(frozen=True)
 class Job:
-    """What every process of a phase is told, beside its records or pairs and what it selects by. `work` is named here, by the process that
-    launches them: a base of the hub may move before they are there."""
+    """What every process of a phase is told, beside its records or pairs and what it selects by. `work` is named, and the `commit` of a
+    base of the hub chosen, by the process that launches them: the branch may move before they are there."""
 
     phase: PhaseSpec
     base: str
+    commit: str | None
     work: PhaseFolder
     seed: int
     scale: ScaleSpec
@@ -42,7 +43,8 @@ class Job:
     def write(self, folder: Path, records: pl.DataFrame, holdout: Holdout | None) -> None:
         """Writes the job with its frames."""
         folder.mkdir(parents=True)
-        told = {"base": self.base, "folder": str(self.work.path), "fingerprint": self.work.fingerprint, "seed": self.seed}
+        told: dict[str, Any] = {"base": self.base, "commit": self.commit, "seed": self.seed}
+        told |= {"folder": str(self.work.path), "fingerprint": self.work.fingerprint}
         told |= {"phase": self.phase.model_dump(mode="json"), "scale": self.scale.model_dump(mode="json")}
         told |= {"asked": [holdout.max_new_tokens, holdout.batch_size] if holdout else []}
         (folder / "job.json").write_text(json.dumps(told), encoding="utf-8")
@@ -56,7 +58,8 @@ def read_job(folder: Path) -> tuple[Job, pl.DataFrame, Holdout | None]:
     """The job that lies in `folder`, with its records or pairs and what it selects by."""
     told: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     phase, scale = PhaseSpec.model_validate(told["phase"]), ScaleSpec.model_validate(told["scale"])
-    job = Job(phase, told["base"], PhaseFolder(Path(told["folder"]), told["fingerprint"]), told["seed"], scale)
+    work = PhaseFolder(Path(told["folder"]), told["fingerprint"])
+    job = Job(phase, told["base"], told["commit"], work, told["seed"], scale)
     held = folder / "holdout.parquet"
     holdout = Holdout(pl.read_parquet(held), *told["asked"]) if held.is_file() else None
     return job, pl.read_parquet(folder / "records.parquet"), holdout

@@ -35,7 +35,7 @@ from factory.training.phase_run import (
 from factory.training.private import tune_privately
 from factory.training.processes import Job, identify_scale, is_alone, train_together
 from factory.training.selection import Holdout, OnMeasured, encode_holdout, identify_holdout
-from factory.training.student import open_student
+from factory.training.student import open_student, pin_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
 from factory.tuning.ranks import on_first
@@ -85,7 +85,7 @@ def train_phase(
     if finished := work.read_finished():
         return finished
     if scale and not is_alone(scale):
-        return train_together(Job(phase, base, work, seed, scale), records, holdout, on_step, on_measured)
+        return train_together(Job(phase, base, pin_student(base), work, seed, scale), records, holdout, on_step, on_measured)
     return tune_phase(phase, records, base, work, seed, on_step, holdout, on_measured)
 
 

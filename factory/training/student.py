@@ -9,6 +9,14 @@ from factory.pico.models import pin_revision, resolve_model
 from factory.training.data import find_turn_end, lacks_turn_end
 
 
+def pin_student(student: str) -> str | None:
+    """The commit at which `student` is opened where it is of the hub. Raises FactoryError where it is a folder that is gone."""
+    try:
+        return pin_revision(student)
+    except OSError as error:
+        raise _explain(student, error) from error
+
+
 def open_tokenizer(student: str) -> Any:
     """The tokenizer of `student` (a bundled name, a folder or a hub id). Raises FactoryError where it cannot be opened."""
     from transformers import AutoTokenizer

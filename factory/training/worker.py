@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from factory.faults import FactoryError
+from factory.pico.hub_commits import keep_commit
 from factory.training.preference import tune_preference
 from factory.training.processes import read_job
 from factory.training.sft import tune_phase
@@ -22,6 +23,8 @@ def main(folder: Path) -> None:
     try:
         with join_ranks():
             job, records, holdout = read_job(folder)
+            if job.commit is not None:
+                keep_commit(job.base, job.commit)
             tune = tune_phase if job.phase.method == "sft" else tune_preference
 
             def report(step: int, steps: int, loss: float) -> None:

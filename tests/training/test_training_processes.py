@@ -13,11 +13,11 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from forked_ranks import LOADED, SCALE, fork_ranks
+from forked_ranks import LOADED, SCALE, fork_ranks, fork_workers
 from safetensors.torch import load_file
 from test_training_preference import PAIRS
 from test_training_preference import phase as preference_phase
-from tiny_student import write_records
+from tiny_student import save_student, write_records
 
 from factory.faults import FactoryError
 from factory.scale_spec import ScaleSpec
@@ -83,6 +83,29 @@ def test_two_processes_prefer_as_one(student: Path, tmp_path: Path) -> None:
     assert together.margins == pytest.approx(alone.margins, rel=1e-5)
     assert compare(student, alone.folder) > 0.02
     assert compare(together.folder, alone.folder) < 1e-6
+
+
+def test_processes_tune_the_commit_that_names_their_work_though_main_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "models--someone--base"
+    first, second = (save_student(cache / "snapshots" / (digit * 40), spread=spread) for digit, spread in (("1", 0.02), ("2", 0.5)))
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(first.name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("factory.pico.hub_commits.KNOWN", {})
+
+    def launch(module: str, job: Path, processes: int, config: Path, threads: int, log: Path, on_message: object) -> int:
+        (cache / "refs" / "main").write_text(second.name)
+        log.touch()
+        fork_workers(job, tmp_path)
+        return 0
+
+    monkeypatch.setattr("factory.training.processes.launch", launch)
+    still = PhaseSpec(name="sft", epochs=1, batch_size=8, learning_rate=1e-30)
+    tuned = train_phase(still, RECORDS.head(8), "someone/base", tmp_path / "work", SEED, scale=SCALE)
+    assert compare(tuned.folder, first) < 1e-6 < 0.1 < compare(tuned.folder, second)
+    with pytest.raises(FactoryError, match=r"student '/gone/base' cannot be opened: there is no folder /gone/base, and a hub id"):
+        train_phase(still, RECORDS.head(8), "/gone/base", tmp_path / "gone", SEED, scale=SCALE)
 
 
 def train_and_be_killed(student: str, folder: Path, processes: Any) -> None:

@@ -165,9 +165,14 @@ class _Grams:
             yield int(self._texts[at]), int(self._offsets[at])
 
 
+def measure_word(words: Sequence[str]) -> int:
+    """How many of `words` (Tokens.list_words) stand for one: CHARACTERS_PER_WORD of a text that is mostly of characters."""
+    characters = sum(is_character(word) for word in words if not word.isascii())
+    return CHARACTERS_PER_WORD if 2 * characters > len(words) else 1
+
+
 def _measure(place: str, joined: str, words: list[str], ngram: int) -> _Text:
-    characters = 0 if joined.isascii() else sum(map(is_character, words))
-    unit = CHARACTERS_PER_WORD if 2 * characters > len(words) else 1
+    unit = measure_word(words)
     size, least = unit * ngram, unit * min(LEAST_WORDS, ngram)
     return _Text(place, joined, 0 if len(words) < least else min(len(words), size))
 

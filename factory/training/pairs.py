@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from factory.reward_spec import ContaminationSpec
 from factory.seeds_spec import KINDS
 from factory.training.choose import find_reasons
 from factory.training.data import encode_messages, find_answer
-from factory.training.leaking_pairs import find_leaking
+from factory.training.leaking_pairs import REASONS, find_leaking
 from factory.training_spec import PhaseSpec
 from factory.validation.evidence import Evidence
 
@@ -28,9 +28,10 @@ PairLeftOut = Literal["empty_response", "control_token", "prompt_not_kept", "too
 class PairData:
     """The pairs (records.PREFERENCE) that a phase trains on, and how many are left out for each reason, sorted by reason.
 
-    Reasons are those of records (factory.training.choose), by the chosen response; `personal_data`: a text of either side holds some, which
-    no filter has seen of the rejected one; for the same cause those of factory.training.leaking_pairs; `no_margin`: rpo needs the goodness
-    of both sides, and the chosen's to be the greater.
+    Reasons are those of records (factory.training.choose), by the chosen response; `not_accepted`: its chosen record is none of those that
+    are accepted now, so that nothing tells what of the prompt is context; `personal_data`: a text of either side holds some, which no
+    filter has seen of the rejected one; for the same cause those of factory.training.leaking_pairs; `no_margin`: rpo needs the goodness of
+    both sides, and the chosen's to be the greater.
     """
 
     pairs: pl.DataFrame
@@ -71,7 +72,8 @@ def choose_pairs(phase: PhaseSpec, evidence: Evidence, student: str, contaminati
     reasons = find_reasons(phase, pairs.select("leaf", kind=kind, response=response), student)
     refuse_all = evidence.personal_data.model_copy(update={"policy": "refuse", "policies": {}})
     holding = dict.fromkeys(list_types(pairs, refuse_all, TEXTS) if pairs.height else {}, "personal_data")
-    refused = find_leaking(evidence, contamination) | holding
+    stale = pairs.join(evidence.accepted, left_on="chosen_id", right_on="record_id", how="anti")["record_id"]
+    refused = find_leaking(evidence, contamination) | holding | dict.fromkeys(stale, "not_accepted")
     for row, pair in enumerate(pairs.select("record_id", "margin").iter_rows(named=True)):
         if reasons[row] is None:
             reasons[row] = refused.get(pair["record_id"])
@@ -82,10 +84,22 @@ def choose_pairs(phase: PhaseSpec, evidence: Evidence, student: str, contaminati
     if kept.is_empty():
         counted = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "the line makes none"
         raise FactoryError(
-            f"phase {phase.name!r}: none of {pairs.height} preference pairs can be trained on ({counted}). Pairs are made of several "
-            "responses to one instruction: raise generation.responses_per_instruction, widen the phase's `data`, or take the phase out."
+            f"phase {phase.name!r}: none of {pairs.height} preference pairs can be trained on ({counted}). {_advise(left_out)} "
+            "Or widen the phase's `data`, or take the phase out."
         )
     return PairData(kept, left_out)
+
+
+def _advise(left_out: Collection[str]) -> str:
+    advice = []
+    if "not_accepted" in left_out:
+        advice.append("Records have been accepted anew since the pairs were made: make the asset `preference_pairs` again.")
+    if not {*REASONS, "personal_data"}.isdisjoint(left_out):
+        advice.append(
+            "What holds private or evaluation text is not mended by more responses of the same kind: look at it in `preference_pairs`, and "
+            "give the teacher another flow, a higher temperature, more examples or documents without such text."
+        )
+    return " ".join(advice) or "Pairs are made of several responses to one instruction: raise generation.responses_per_instruction."
 
 
 def encode_pairs(tokenizer: Any, pairs: pl.DataFrame, most_tokens: int) -> tuple[list[PairRow], dict[str, int]]:

@@ -169,8 +169,9 @@ def test_pairs_with_personal_data_on_either_side_are_refused_and_counted(student
     )
 
     def choose(phase: PhaseSpec, pairs: pl.DataFrame) -> PairData:
-        return choose_pairs(phase, Evidence(empty(VERDICT), empty(SEED), pairs=pairs), str(student), ContaminationSpec())
+        return choose_pairs(phase, Evidence(accepted, empty(SEED), pairs=pairs), str(student), ContaminationSpec())
 
+    accepted = pl.concat([empty(VERDICT), pairs.select("leaf", record_id="chosen_id")], how="diagonal")
     dpo = choose(phase("dpo"), pairs)
     assert (dpo.pairs["record_id"].to_list(), dpo.left_out) == (["p002", "p003"], {"personal_data": 2})
     rpo = choose(phase("rpo"), pairs)

@@ -43,7 +43,24 @@ def holdout_copies(evidence: Evidence) -> Iterator[Row]:
 
 
 def find_copies(evidence: Evidence, split: str) -> set[str]:
-    """Ids of the accepted records that are an example of the split."""
-    examples = evidence.examples.filter(pl.col("split") == split).select(plain("question").alias("first"), plain("answer").alias("second"))
-    texts = list_exchanges(evidence.accepted).select("record_id", plain("instruction").alias("first"), plain("response").alias("second"))
+    """Ids of the accepted records that are an example of the split, whatever context either has."""
+    texts, examples = _read_texts(evidence, split)
     return set(texts.join(examples, on=["first", "second"], how="semi")["record_id"])
+
+
+def find_copies_in_context(evidence: Evidence, split: str) -> set[str]:
+    """Ids of those that have the example's context too, where it has one: one question about many texts has the same few answers."""
+    texts, examples = _read_texts(evidence, split)
+    copies = texts.join(examples.filter(about=""), on=["first", "second"], how="semi")
+    return set(copies["record_id"]) | set(texts.join(examples, on=["first", "second", "about"], how="semi")["record_id"])
+
+
+def _read_texts(evidence: Evidence, split: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The exchanges of the accepted records, and the examples of the split: asked is `first`, the answer `second`, the context `about`."""
+    about = plain("context").alias("about")
+    examples = evidence.examples.filter(pl.col("split") == split)
+    exchanges = list_exchanges(evidence.accepted).join(evidence.accepted.select("record_id", about), on="record_id", how="left")
+    return (
+        exchanges.select("record_id", "about", plain("instruction").alias("first"), plain("response").alias("second")),
+        examples.select(about, plain("question").alias("first"), plain("answer").alias("second")),
+    )

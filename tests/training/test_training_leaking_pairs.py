@@ -21,6 +21,7 @@ LEAF = "compositional_skills/words"
 DOCUMENT_TEXT = " ".join(f"harbour{number}" for number in range(80))
 RUN, SHORT_RUN = " ".join(DOCUMENT_TEXT.split()[:50]), " ".join(DOCUMENT_TEXT.split()[:49])
 SHOWN = "Which bird was painted over the old gate?"
+ALSO_SHOWN = "Which fish was carved into the long bench by the masons?"
 HELD = "Which tree stood in the yard when the school was built?"
 ABOUT_A_TEXT = "Which of all the animals in it is the quickest?"
 UNSPACED = "谁在旧门上画了一只大鸟给水手们看"
@@ -28,6 +29,7 @@ STORY = " ".join(f"lantern{number}" for number in range(50))
 EVALUATED = "Seven clocks in the tower struck at once and nobody in the market below looked up to count them."
 EXAMPLES = [
     {"question": SHOWN, "answer": "A crane."},
+    {"question": ALSO_SHOWN, "answer": "A pike."},
     {"question": HELD, "answer": "An elm.", "split": "holdout"},
     {"question": ABOUT_A_TEXT, "answer": "The hare.", "context": "A hare ran past a snail."},
     {"question": UNSPACED, "answer": "鹤。"},
@@ -114,11 +116,11 @@ def test_what_stands_there_by_chance_or_is_asked_about_stays() -> None:
 
 
 def test_of_several_questions_in_one_text_each_counts_that_its_own_prompt_does_not_hold() -> None:
-    both = f"Compare two questions for me please, one is: {SHOWN} the other is: {HELD} Which of them is harder?"
-    taken = [f"I take: {SHOWN}", f"I take: {HELD}", f"{HELD} {SHOWN}"]
+    both = f"Compare two questions for me please, one is: {SHOWN} the other is: {ALSO_SHOWN} Which of them is harder?"
+    taken = [f"I take: {SHOWN}", f"I take: {ALSO_SHOWN}", f"{ALSO_SHOWN} {SHOWN}"]
     assert choose(*taken, instruction=both) == (taken, {})
     one = f"Consider at length what follows and tell me what you think of it: {SHOWN} Give three reasons and one doubt."
-    assert choose(f"{SHOWN} {HELD}", SHOWN, instruction=one) == ([SHOWN], {"holdout_overlap": 1})
+    assert choose(f"{SHOWN} {ALSO_SHOWN}", SHOWN, instruction=one) == ([SHOWN], {"seed_copy": 1})
 
 
 def test_an_answer_to_an_examples_question_is_its_copy_only_about_the_same_text() -> None:

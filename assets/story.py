@@ -1,5 +1,6 @@
 """What a run left behind, told in the terminal when it ends."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,7 +168,13 @@ def _tell_training(shelf: Shelf, line: Line) -> Iterator[tuple[str, str]]:
             f"{facts['mlflow_model']} version {facts['mlflow_version']} (candidate{crowned})" if "mlflow_version" in facts else "not told"
         )
         yield "model", escape(student["model"][0])
-        yield "MLflow", f"{named}, {shelf.home.mlflow}"
+        yield "MLflow", f"{named}, {_name_mlflow(shelf.home)}"
+
+
+def _name_mlflow(home: Home) -> str:
+    """Where it lies; of one that the environment names, the variable's name, as its value may hold a password."""
+    own = str(home.mlflow) in os.environ.get("MLFLOW_TRACKING_URI", str(home.mlflow))
+    return str(home.mlflow) if own else "the one of $MLFLOW_TRACKING_URI"
 
 
 def _percent(row: dict[str, float]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from plant import LEAVES, Plant, Whole
 
 from assets.definitions import build_definitions, build_resources
+from assets.story import tell_run
 from factory.records import CANDIDATE, SEED, VERDICT
 from factory.release.manifest import find_releases, verify_release
 from factory.validation.measured import MEASURED, digest_records
@@ -67,6 +68,15 @@ def test_mlflow_has_a_run_for_the_whole_and_one_for_each_asset_that_tells_it_som
     assert tuned.inputs.dataset_inputs[0].dataset.name == made.frame("dataset_release")["version"][0]
     assert tuned.data.metrics["tuning_attempts"] == 1 and tuned.data.metrics["peak_memory_megabytes"] > 10
     assert "system/cpu_utilization_percentage" in tuned.data.metrics and (made.home.mlflow / "artifacts").is_dir()
+
+
+def test_the_summary_says_which_mlflow_was_told_and_no_password(made: Plant, whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell() -> str:
+        return "\n".join(tell_run(made.home, made.line, whole.ended.survey, whole.ended.spending, whole=True))
+
+    assert str(made.home.mlflow) in tell()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@mlflow.example")
+    assert "$MLFLOW_TRACKING_URI" in tell() and "secret" not in tell() and str(made.home.mlflow) not in tell()
 
 
 def test_the_student_is_registered_with_its_evaluation_and_answers_as_it_was_evaluated(made: Plant) -> None:

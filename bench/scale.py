@@ -79,7 +79,7 @@ def run_sharded(records: pl.DataFrame, options: argparse.Namespace, precision: s
 
     job = folder / "job"
     shutil.rmtree(job, ignore_errors=True)
-    Job(phase, options.student, None, work, SEED, scale).write(job, records, None)
+    Job(phase, options.student, work, SEED, scale).write(job, records, None)
     try:
         launch("fsdp_on_cpu", job, 2, config, max(1, torch.get_num_threads() // 2), folder / "log", hear)
     except Interrupted:

@@ -22,10 +22,10 @@ from factory.training.phase_run import (
     keep_student,
     plan_rows,
 )
-from factory.training.processes import Job, identify_scale, is_alone, train_together
+from factory.training.processes import Job, identify_scale, run_job
 from factory.training.selection import Holdout, OnMeasured, encode_holdout, identify_holdout
 from factory.training.step_weights import weigh_by_step
-from factory.training.student import open_student, pin_student
+from factory.training.student import open_student
 from factory.training.trained_on import list_sides
 from factory.training_spec import PhaseSpec, PreferenceSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
@@ -79,24 +79,14 @@ def train_preference(
     """
     pairs = pairs.select(READ).sort("record_id")
     work = PhaseFolder(folder, fingerprint_preference(phase, pairs, base, seed, holdout, scale))
-    if finished := work.read_finished():
-        return finished
-    if scale and not is_alone(scale):
-        return train_together(Job(phase, base, pin_student(base), work, seed, scale), pairs, holdout, on_step, on_measured)
-    return tune_preference(phase, pairs, base, work, seed, on_step, holdout, on_measured)
+    return run_job(Job(phase, base, work, seed, scale or ScaleSpec()), pairs, holdout, on_step, on_measured, tune_preference)
 
 
 def tune_preference(
-    phase: PhaseSpec,
-    pairs: pl.DataFrame,
-    base: str,
-    work: PhaseFolder,
-    seed: int,
-    on_step: OnStep | None,
-    holdout: Holdout | None,
-    on_measured: OnMeasured | None = None,
+    job: Job, pairs: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None, on_measured: OnMeasured | None = None
 ) -> TrainedPhase:
-    """What each process does of `train_preference`: `pairs` are in order, `work` is not finished."""
+    """What each process does of `train_preference`: `pairs` are in order, the job's work is not finished."""
+    phase, base, work, seed = job.phase, job.base, job.work, job.seed
     what, settings = f"phase {phase.name!r}", phase.preference or PreferenceSpec()
     with keep_quiet(), reproduce():
         model, tokenizer = open_student(base)

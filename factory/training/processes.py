@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from factory.faults import FactoryError
 from factory.scale_spec import NO_SHARDED_ADAPTER, ScaleSpec, explain_share, shards_model
 from factory.training.phase_folder import PhaseFolder, TrainedPhase
 from factory.training.selection import Holdout, OnMeasured
+from factory.training.student import pin_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes
 from factory.tuning.trainer import OnStep
@@ -35,10 +37,10 @@ class Job:
 
     phase: PhaseSpec
     base: str
-    commit: str | None
     work: PhaseFolder
     seed: int
     scale: ScaleSpec
+    commit: str | None = None
 
     def write(self, folder: Path, records: pl.DataFrame, holdout: Holdout | None) -> None:
         """Writes the job with its frames."""
@@ -59,30 +61,43 @@ def read_job(folder: Path) -> tuple[Job, pl.DataFrame, Holdout | None]:
     told: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     phase, scale = PhaseSpec.model_validate(told["phase"]), ScaleSpec.model_validate(told["scale"])
     work = PhaseFolder(Path(told["folder"]), told["fingerprint"])
-    job = Job(phase, told["base"], told["commit"], work, told["seed"], scale)
+    job = Job(phase, told["base"], work, told["seed"], scale, told["commit"])
     held = folder / "holdout.parquet"
     holdout = Holdout(pl.read_parquet(held), *told["asked"]) if held.is_file() else None
     return job, pl.read_parquet(folder / "records.parquet"), holdout
 
 
-def is_alone(scale: ScaleSpec | None) -> bool:
-    """Whether one process tunes, this one."""
-    return scale is None or scale.processes == 1
-
-
 def identify_scale(scale: ScaleSpec | None) -> list[Any]:
     """What of `scale` the bytes of the trained weights depend on; nothing where one process tunes."""
-    if scale is None or is_alone(scale):
+    if scale is None or scale.processes == 1:
         return []
     return [{"processes": scale.processes, "config": Path(scale.config).read_text(encoding="utf-8") if scale.config else None}]
 
 
-def train_together(
-    job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None, on_measured: OnMeasured | None = None
+Tune = Callable[[Job, pl.DataFrame, Holdout | None, OnStep | None, OnMeasured | None], TrainedPhase]
+"""What each process does of a job, with its records or pairs in their order."""
+
+
+def run_job(
+    job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None, on_measured: OnMeasured | None, tune: Tune
 ) -> TrainedPhase:
-    """What the phase made once `job.scale.processes` have tuned it. Raises FactoryError as one process would."""
+    """What the job made: at once where it is finished; else it is tuned here, or by the processes of `job.scale`, which are launched.
+
+    Raises FactoryError as `tune` does.
+    """
+    if finished := job.work.read_finished():
+        return finished
+    if job.scale.processes == 1:
+        return tune(job, records, holdout, on_step, on_measured)
+    return _tune_together(job, records, holdout, on_step, on_measured)
+
+
+def _tune_together(
+    job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None, on_measured: OnMeasured | None
+) -> TrainedPhase:
     what, work = f"phase {job.phase.name!r}", job.work
     _refuse(what, job)
+    job = replace(job, commit=pin_student(job.base))
     folder, log = work.path / JOB, work.path / LOG
     with explain_writes(what, work.path):
         shutil.rmtree(folder, ignore_errors=True)

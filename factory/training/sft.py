@@ -33,9 +33,9 @@ from factory.training.phase_run import (
     plan_rows,
 )
 from factory.training.private import tune_privately
-from factory.training.processes import Job, identify_scale, is_alone, train_together
+from factory.training.processes import Job, identify_scale, run_job
 from factory.training.selection import Holdout, OnMeasured, encode_holdout, identify_holdout
-from factory.training.student import open_student, pin_student
+from factory.training.student import open_student
 from factory.training_spec import PhaseSpec
 from factory.tuning.libraries import explain_writes, keep_quiet, reproduce
 from factory.tuning.ranks import on_first
@@ -82,24 +82,14 @@ def train_phase(
     """
     records = in_order(records)
     work = PhaseFolder(folder, fingerprint_phase(phase, records, base, seed, holdout, scale))
-    if finished := work.read_finished():
-        return finished
-    if scale and not is_alone(scale):
-        return train_together(Job(phase, base, pin_student(base), work, seed, scale), records, holdout, on_step, on_measured)
-    return tune_phase(phase, records, base, work, seed, on_step, holdout, on_measured)
+    return run_job(Job(phase, base, work, seed, scale or ScaleSpec()), records, holdout, on_step, on_measured, tune_phase)
 
 
 def tune_phase(
-    phase: PhaseSpec,
-    records: pl.DataFrame,
-    base: str,
-    work: PhaseFolder,
-    seed: int,
-    on_step: OnStep | None,
-    holdout: Holdout | None,
-    on_measured: OnMeasured | None = None,
+    job: Job, records: pl.DataFrame, holdout: Holdout | None, on_step: OnStep | None, on_measured: OnMeasured | None = None
 ) -> TrainedPhase:
-    """What each process does of `train_phase`: `records` are in order, `work` is not finished."""
+    """What each process does of `train_phase`: `records` are in order, the job's work is not finished."""
+    phase, base, work, seed = job.phase, job.base, job.work, job.seed
     what = f"phase {phase.name!r}"
     with keep_quiet(), reproduce():
         from transformers import Trainer

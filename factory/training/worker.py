@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
             def measured(done: int, checkpoints: int) -> None:
                 tell({"measured": done, "checkpoints": checkpoints})
 
-            tune(job.phase, records, job.base, job.work, job.seed, report if is_first() else None, holdout, measured)
+            tune(job, records, holdout, report if is_first() else None, measured)
     except BaseException as error:
         traceback.print_exc()
         tell({"error": str(error)} if isinstance(error, FactoryError) else {"crash": repr(error)})

@@ -23,6 +23,7 @@ from factory.training import (
 )
 from factory.training.phase_folder import PhaseFolder
 from factory.training.preference import tune_preference
+from factory.training.processes import Job
 from factory.training.sft import tune_phase
 from factory.training.worker import main
 from factory.training_spec import PhaseSpec
@@ -38,7 +39,7 @@ def fork_ranks(
     """What two processes make of a phase of records or pairs, in the order in which they are tuned."""
     name, train = (fingerprint_phase, train_phase) if phase.method == "sft" else (fingerprint_preference, train_preference)
     work = PhaseFolder(folder, name(phase, frame, str(student), seed, holdout, SCALE))
-    _fork_two(_tune, phase, frame, str(student), work, seed, holdout)
+    _fork_two(_tune, Job(phase, str(student), work, seed, SCALE), frame, holdout)
     return train(phase, frame, str(student), folder, seed, None, holdout, SCALE)
 
 
@@ -76,10 +77,8 @@ def _work(rank: int, port: int, job: Path, hub_cache: Path) -> None:
     main(job)
 
 
-def _tune(
-    rank: int, port: int, phase: PhaseSpec, frame: pl.DataFrame, student: str, work: PhaseFolder, seed: int, holdout: Holdout | None
-) -> None:
+def _tune(rank: int, port: int, job: Job, frame: pl.DataFrame, holdout: Holdout | None) -> None:
     _become(rank, port)
     with join_ranks():
-        tune = tune_phase if phase.method == "sft" else tune_preference
-        tune(phase, frame, student, work, seed, None, holdout)
+        tune = tune_phase if job.phase.method == "sft" else tune_preference
+        tune(job, frame, holdout, None)
